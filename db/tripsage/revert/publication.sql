@@ -1,0 +1,6 @@
+-- Revert tripsage:publication from pg
+BEGIN;
+
+DROP PUBLICATION supabase_realtime;
+
+COMMIT;

@@ -1,0 +1,7 @@
+-- Revert tripsage:reference_data from pg
+BEGIN;
+
+DROP TABLE public.destinations;
+DROP TABLE public.currencies;
+
+COMMIT;

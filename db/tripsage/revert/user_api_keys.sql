@@ -1,0 +1,6 @@
+-- Revert tripsage:user_api_keys from pg
+BEGIN;
+
+DROP TABLE public.user_api_keys;
+
+COMMIT;

@@ -1,0 +1,133 @@
+/* catalog_load: one CATALOG request: the queries of catalog_sql.h in one transaction, one pipeline,
+ * and the catalog built from their results. */
+#include "catalog_sql.h"
+
+#include "catalog_rows.h"
+#include "db_own.h"
+
+#include <libpq-fe.h>
+#include <stdlib.h>
+
+#define LOAD_TIMEOUT_MS 15000
+
+static const struct {
+    const char *sql, *what;
+    int n_params;
+} queries[GW_CATALOG_QUERIES] = {
+    [GW_CATALOG_ROLES] = {sql_roles, "reading roles", 1},
+    [GW_CATALOG_TABLES] = {sql_tables, "reading tables", 2},
+    [GW_CATALOG_COLUMNS] = {sql_columns, "reading columns", 0},
+    [GW_CATALOG_POLICIES] = {sql_policies, "reading policies", 1},
+    [GW_CATALOG_ACCESS] = {sql_access, "reading privileges", 2},
+    [GW_CATALOG_FUNCTIONS] = {sql_functions, "reading functions", 0},
+    [GW_CATALOG_TYPES] = {sql_types, "reading types", 0},
+    [GW_CATALOG_FIELDS] = {sql_fields, "reading composite types", 0},
+};
+
+/* Commands before the queries: BEGIN and the settings. */
+#define PREAMBLE 2
+
+struct load {
+    int at; /* command whose results come now */
+    PGresult *results[GW_CATALOG_QUERIES];
+};
+
+static void free_load(struct load *load)
+{
+    for (int i = 0; i < GW_CATALOG_QUERIES; i++)
+        PQclear(load->results[i]);
+    free(load);
+}
+
+static void finish(struct gw_db_conn *c)
+{
+    struct load *load = c->job_state;
+    struct gw_db_link *l = c->link;
+    struct gw_db_request *r = c->request;
+    for (int i = 0; i < GW_CATALOG_QUERIES; i++)
+        if (!load->results[i] && r->code == GW_OK)
+            r->code = gw_err_set(&r->err, GW_E_DATABASE, "no answer while %s", queries[i].what);
+    if (r->code == GW_OK) {
+        r->catalog =
+            gw_catalog_from_rows(load->results, l->cfg.roles, l->cfg.n_roles, ++l->generation);
+        atomic_fetch_add(&l->catalog_loads, 1);
+    } else {
+        gw_pgerr_log(&l->last_error, "catalog_not_loaded", &r->err);
+    }
+    free_load(load);
+    gw_db_conn_answer(c);
+}
+
+/* The result is freed by the caller: a copy stays. */
+static void keep(struct load *load, const PGresult *r)
+{
+    int i = load->at - PREAMBLE;
+    if (i >= 0 && i < GW_CATALOG_QUERIES && !load->results[i])
+        load->results[i] = PQcopyResult(r, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES);
+}
+
+static void on_result(struct gw_db_conn *c, PGresult *r)
+{
+    struct load *load = c->job_state;
+    ExecStatusType status = PQresultStatus(r);
+    bool is_sync = r && status == PGRES_PIPELINE_SYNC;
+    if (!c->request) { /* answered, load is freed; the ROLLBACK is still to come back */
+        if (is_sync)
+            gw_db_conn_idle(c);
+    } else if (!r) {
+        load->at++;
+    } else if (is_sync) {
+        finish(c);
+    } else if (status == PGRES_TUPLES_OK) {
+        keep(load, r);
+    } else if (status == PGRES_FATAL_ERROR && c->request->code == GW_OK) {
+        int i = load->at - PREAMBLE;
+        bool is_query = i >= 0 && i < GW_CATALOG_QUERIES;
+        c->request->code = gw_pgconn_err_of_result(
+            r, is_query ? queries[i].what : "loading the catalog", &c->request->err);
+    }
+}
+
+static void on_timer(struct gw_db_conn *c)
+{
+    struct gw_err err = {0};
+    gw_err_set(&err, GW_E_DATABASE_DOWN, "no answer within %d s while loading the catalog",
+               LOAD_TIMEOUT_MS / 1000);
+    gw_pgerr_log(&c->link->last_error, "catalog_not_loaded", &err);
+    gw_db_conn_break(c, &err);
+}
+
+static void on_lost(struct gw_db_conn *c, const struct gw_err *err)
+{
+    if (!c->request)
+        return; /* answered, and freed with that */
+    c->request->err = *err;
+    c->request->code = c->request->err.code = GW_E_DATABASE_DOWN;
+    free_load(c->job_state);
+}
+
+static bool send_query(struct gw_db_conn *c, int i)
+{
+    const char *values[] = {c->link->roles_literal, c->link->cfg.publication};
+    static const unsigned types[] = {1009, 25}; /* text[], text */
+    const struct gw_db_params p = {.n = queries[i].n_params, .types = types, .values = values};
+    return gw_db_conn_send(c, queries[i].sql, &p);
+}
+
+bool gw_db_catalog_start(struct gw_db_conn *c)
+{
+    static const struct gw_db_job job = {on_result, on_timer, on_lost};
+    c->job = &job;
+    c->job_state = gw_alloc(sizeof(struct load));
+    gw_db_conn_timer(c, LOAD_TIMEOUT_MS);
+    /* An error skips to the first sync; the ROLLBACK stands behind it and always runs. */
+    bool ok = gw_db_conn_send(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL) &&
+              gw_db_conn_send(c,
+                              "SELECT pg_catalog.set_config('search_path', '', true), "
+                              "pg_catalog.set_config('row_security', 'off', true), "
+                              "pg_catalog.set_config('statement_timeout', '10000', true)",
+                              NULL);
+    for (int i = 0; ok && i < GW_CATALOG_QUERIES; i++)
+        ok = send_query(c, i);
+    return ok && gw_db_conn_sync(c) && gw_db_conn_send(c, "ROLLBACK", NULL) && gw_db_conn_sync(c);
+}

@@ -1,0 +1,98 @@
+/* hub_catalog: the catalog in use, and when to load a newer one.
+ *
+ * A Relation message says that something about a table may have changed (columns, policies, grants,
+ * RLS on or off: Postgres sends it after the relcache entry was invalidated). The wal link pauses
+ * there; the catalog is read after that moment, put in use, and only then do later rows flow. Joins that
+ * name something unknown, rows that no longer fit, and a slow poll (role membership, role attributes)
+ * ask for a newer one too. */
+#include "hub_internal.h"
+
+#include <stdlib.h>
+
+#define RETRY_MS 250
+
+static void load(struct gw_hub *h)
+{
+    struct gw_db_request *r = gw_db_request_new(GW_DB_CATALOG, h->next_request_id++);
+    h->catalog_request = r->id;
+    h->catalog_again = false;
+    h->relation_loading = h->relation_wanted;
+    h->catalog_load_started_ms = gw_clock_mono_ms();
+    hub_post(&h->to_db, r);
+}
+
+void hub_catalog_want(struct gw_hub *h)
+{
+    if (h->catalog_request)
+        h->catalog_again = true;
+    else
+        load(h);
+}
+
+void hub_catalog_on_relation(struct gw_hub *h, uint64_t relation_no)
+{
+    h->relation_wanted = relation_no;
+    hub_catalog_want(h);
+}
+
+static void answer_wal(struct gw_hub *h)
+{
+    struct gw_wal_command *c = gw_alloc(sizeof *c);
+    c->kind = GW_WAL_CATALOG;
+    c->catalog = gw_catalog_ref(h->catalog);
+    c->relation_no = h->relation_loading;
+    hub_post(&h->to_wal, c);
+    h->relation_answered = h->relation_loading;
+}
+
+static void log_first(const struct gw_hub *h)
+{
+    const struct gw_catalog *c = h->catalog;
+    uint32_t published = 0;
+    for (uint32_t i = 0; i < c->n_tables; i++)
+        published += c->tables[i].published;
+    gw_log(GW_LOG_INFO, "catalog_loaded", "published_tables=%u tables=%u functions=%u", published,
+           c->n_tables, c->n_functions);
+    for (uint32_t i = 0; i < c->n_roles; i++)
+        if (!(c->roles_present >> i & 1))
+            gw_log(GW_LOG_WARN, "role_missing", "role=%.*s", (int)c->roles[i].n, c->roles[i].p);
+}
+
+void hub_catalog_on_reply(struct gw_hub *h, struct gw_db_request *reply)
+{
+    h->catalog_request = 0;
+    if (reply->code != GW_OK) {
+        gw_log_err(h->catalog ? GW_LOG_WARN : GW_LOG_ERROR, "catalog_load_failed", &reply->err);
+        h->catalog_retry_ms = gw_clock_mono_ms() + RETRY_MS;
+        return;
+    }
+    bool is_first = !h->catalog;
+    gw_catalog_unref(h->catalog);
+    h->catalog = reply->catalog;
+    reply->catalog = NULL;
+    h->catalog_at_ms = h->catalog_load_started_ms;
+    h->catalog_retry_ms = 0;
+    if (is_first)
+        log_first(h);
+    hub_flight_on_catalog(h);
+    answer_wal(h);
+    hub_subscribe_retry(h);
+    if (h->catalog_again)
+        load(h);
+}
+
+void hub_catalog_tick(struct gw_hub *h, int64_t now_ms)
+{
+    if (h->catalog_request)
+        return;
+    bool retry = h->catalog_retry_ms && now_ms >= h->catalog_retry_ms;
+    bool poll = !h->catalog_retry_ms &&
+                now_ms - h->catalog_at_ms >= h->cfg.settings->catalog_poll_ms;
+    if (retry || poll)
+        load(h);
+}
+
+void hub_catalog_fini(struct gw_hub *h)
+{
+    gw_catalog_unref(h->catalog);
+}

@@ -1,0 +1,368 @@
+/* hub_flight: transactions on their way to the history.
+ *
+ * DESIGN. Each transaction that comes from the wal link becomes a flight and takes the next sequence
+ * number at once; the questions of several flights are asked side by side, but flights leave in the
+ * order they entered (P4). A flight whose database went away is asked again when it is back: a
+ * transaction is never dropped for that (P3). A table whose questions ran out of budget is suspended
+ * for a while: its asked readers are not judged, and are told to resync when the suspension ends.
+ *
+ * Flushed: a mark remembers, per flight, up to which LSN the log is done with once every worker has
+ * released that commit. */
+#include "hub_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define REASK_MS 100
+#define SUSPEND_MIN_MS 1000
+#define SUSPEND_MAX_MS 30000
+#define WARN_EVERY_MS 10000
+
+/* ---- marks ---- */
+
+static void mark_push(struct gw_hub *h, uint64_t seq, struct gw_lsn lsn)
+{
+    if (h->marks_n > 0) {
+        struct mark *last = &h->marks[(h->marks_head + h->marks_n - 1) % h->marks_cap];
+        if (last->seq == seq) {
+            last->lsn = lsn;
+            return;
+        }
+    }
+    if (h->marks_n == h->marks_cap) {
+        size_t cap = h->marks_cap ? h->marks_cap * 2 : 256;
+        struct mark *marks = gw_alloc(cap * sizeof *marks);
+        for (size_t i = 0; i < h->marks_n; i++)
+            marks[i] = h->marks[(h->marks_head + i) % h->marks_cap];
+        free(h->marks);
+        h->marks = marks;
+        h->marks_head = 0;
+        h->marks_cap = cap;
+    }
+    h->marks[(h->marks_head + h->marks_n++) % h->marks_cap] = (struct mark){seq, lsn};
+}
+
+static void report_flushed(struct gw_hub *h)
+{
+    uint64_t released = gw_history_released(h->cfg.history);
+    struct gw_lsn before = h->flushed;
+    while (h->marks_n > 0 && h->marks[h->marks_head].seq <= released) {
+        h->flushed = h->marks[h->marks_head].lsn;
+        h->marks_head = (h->marks_head + 1) % h->marks_cap;
+        h->marks_n--;
+    }
+    if (h->flushed.v != before.v)
+        gw_wal_link_set_flushed(h->cfg.wal, h->flushed);
+}
+
+void hub_flight_on_progress(struct gw_hub *h, struct gw_lsn lsn)
+{
+    mark_push(h, h->next_seq - 1, lsn);
+}
+
+/* ---- what the judge asks of the hub ---- */
+
+static const struct gw_table_views *views_of(void *ctx, const struct gw_relation *rel)
+{
+    struct gw_hub *h = ctx;
+    const struct gw_table_views *v = gw_idmap_find(&h->views, rel->oid);
+    if (v && v->rel == rel)
+        return v;
+    gw_table_views_unref(v);
+    struct gw_table_views *fresh = gw_table_views_new(rel, h->catalog);
+    gw_idmap_put(&h->views, rel->oid, fresh);
+    return fresh;
+}
+
+static void drop_views(struct gw_hub *h)
+{
+    uint64_t oid;
+    void *v;
+    for (size_t at = 0; gw_idmap_each(&h->views, &at, &oid, &v);)
+        gw_table_views_unref(v);
+    gw_idmap_fini(&h->views);
+    gw_idmap_init(&h->views);
+}
+
+static bool is_suspended(void *ctx, uint32_t rel_oid)
+{
+    struct gw_hub *h = ctx;
+    struct suspension *s = gw_idmap_find(&h->suspensions, rel_oid);
+    if (!s || s->until_ms == 0)
+        return false;
+    s->owed = true;
+    return true;
+}
+
+static void suspend(void *ctx, uint32_t rel_oid)
+{
+    struct gw_hub *h = ctx;
+    struct suspension *s = gw_idmap_find(&h->suspensions, rel_oid);
+    if (!s) {
+        s = gw_alloc(sizeof *s);
+        s->rel_oid = rel_oid;
+        s->backoff_ms = SUSPEND_MIN_MS / 2;
+        gw_idmap_put(&h->suspensions, rel_oid, s);
+    }
+    if (s->until_ms)
+        return;
+    s->backoff_ms = s->backoff_ms * 2 > SUSPEND_MAX_MS ? SUSPEND_MAX_MS : s->backoff_ms * 2;
+    s->until_ms = gw_clock_mono_ms() + s->backoff_ms;
+    s->owed = false;
+    const struct gw_catalog_table *t = gw_catalog_table_find(h->catalog, rel_oid);
+    gw_log(GW_LOG_WARN, "policy_budget_spent",
+           "table=%.*s suspended_ms=%lld hint=\"its policies took too long; see rowcast check\"",
+           t ? (int)t->name.n : 1, t ? t->name.p : "?", (long long)s->backoff_ms);
+}
+
+static struct gw_judge_env judge_env(struct gw_hub *h)
+{
+    return (struct gw_judge_env){.catalog = h->catalog,
+                                 .interest = h->interest,
+                                 .stats = &h->judge,
+                                 .rows_per_question = HUB_ROWS_PER_QUESTION,
+                                 .max_evaluations = HUB_EVALUATIONS_MAX,
+                                 .ctx = h,
+                                 .views = views_of,
+                                 .is_suspended = is_suspended};
+}
+
+/* ---- asking ---- */
+
+static void fill_question(struct gw_question *q, const struct gw_ask *ask)
+{
+    *q = (struct gw_question){
+        .role_id = ask->claims->role_id,
+        .role = ask->claims->role,
+        .sub = ask->claims->sub,
+        .claims_json = ask->claims->json,
+        .sql = ask->access->question,
+        .rel_oid = ask->table->oid,
+        .row_array_oid = ask->table->row_array_oid,
+        .rows = gw_buf_span(&ask->rows),
+        .n_rows = ask->n_rows,
+        .row_offsets = ask->offsets,
+        .visible = ask->visible,
+    };
+}
+
+static void send_ask(struct gw_hub *h, struct flight *f)
+{
+    struct gw_case *c = f->c;
+    bool is_asked = false;
+    for (uint32_t i = 0; i < c->n_asks; i++)
+        is_asked |= c->asks[i].code == GW_OK;
+    if (!is_asked) {
+        f->state = FLIGHT_READY;
+        return;
+    }
+    struct gw_db_request *r = gw_db_request_new(GW_DB_ASK, h->next_request_id++);
+    r->xid = c->txn->xid;
+    r->generation = c->catalog->generation;
+    r->deadline_ms = gw_clock_mono_ms() + h->cfg.settings->ask_budget_ms;
+    r->n_questions = c->n_asks;
+    r->questions = gw_arena_alloc(&r->arena, c->n_asks * sizeof *r->questions);
+    for (uint32_t i = 0; i < c->n_asks; i++)
+        fill_question(&r->questions[i], &c->asks[i]);
+    f->request_id = r->id;
+    f->state = FLIGHT_ASKING;
+    hub_post(&h->to_db, r);
+}
+
+static struct flight *flight_find(struct gw_hub *h, uint64_t request_id)
+{
+    GW_LIST_EACH(it, &h->flights)
+    {
+        struct flight *f = GW_CONTAINER_OF(it, struct flight, node);
+        if (f->state == FLIGHT_ASKING && f->request_id == request_id)
+            return f;
+    }
+    return NULL;
+}
+
+static void warn_policy(struct gw_hub *h, const struct gw_ask *ask, const struct gw_question *q)
+{
+    int64_t now = gw_clock_mono_ms();
+    int64_t last = (int64_t)(uintptr_t)gw_idmap_find(&h->warned, ask->table->oid);
+    if (last && now - last < WARN_EVERY_MS)
+        return;
+    gw_idmap_put(&h->warned, ask->table->oid, (void *)(uintptr_t)now);
+    char why[200];
+    gw_log(GW_LOG_WARN, "policy_denied", "table=%.*s.%.*s role=%.*s code=%s why=%s",
+           (int)ask->table->schema.n, ask->table->schema.p, (int)ask->table->name.n,
+           ask->table->name.p, (int)q->role.n, q->role.p, gw_code_name(q->code),
+           gw_log_quote(why, sizeof why, gw_span_of(q->why)));
+}
+
+/* The server is going away and waits for the walsender, which waits for us: let it go (it would
+ * otherwise hold its shutdown until wal_sender_timeout). */
+static void let_server_go(struct gw_hub *h)
+{
+    if (!h->streaming || !gw_db_link_is_down(h->cfg.db))
+        return;
+    h->streaming = false;
+    struct gw_wal_command *c = gw_alloc(sizeof *c);
+    c->kind = GW_WAL_CYCLE;
+    hub_post(&h->to_wal, c);
+}
+
+void hub_flight_on_reply(struct gw_hub *h, struct gw_db_request *reply)
+{
+    struct flight *f = flight_find(h, reply->id);
+    assert(f && f->c->n_asks == reply->n_questions);
+    if (reply->code != GW_OK) {
+        h->reasks++;
+        f->state = FLIGHT_REASK;
+        f->reask_at_ms = gw_clock_mono_ms() + REASK_MS;
+        let_server_go(h);
+        return;
+    }
+    for (uint32_t i = 0; i < reply->n_questions; i++) {
+        f->c->asks[i].code = reply->questions[i].code;
+        if (reply->questions[i].code != GW_OK)
+            warn_policy(h, &f->c->asks[i], &reply->questions[i]);
+    }
+    f->state = FLIGHT_READY;
+    if (gw_case_needs_catalog(f->c)) {
+        f->state = FLIGHT_WAIT_CATALOG;
+        hub_catalog_want(h);
+    }
+}
+
+void hub_flight_on_catalog(struct gw_hub *h)
+{
+    drop_views(h);
+    struct gw_judge_env env = judge_env(h);
+    GW_LIST_EACH(it, &h->flights)
+    {
+        struct flight *f = GW_CONTAINER_OF(it, struct flight, node);
+        if (f->state != FLIGHT_WAIT_CATALOG || f->c->catalog == h->catalog)
+            continue;
+        gw_case_restart(f->c, &env);
+        send_ask(h, f);
+    }
+}
+
+/* ---- in and out ---- */
+
+bool hub_flight_has_room(const struct gw_hub *h)
+{
+    return h->n_flights < HUB_FLIGHTS_MAX && h->flight_bytes < HUB_FLIGHT_BYTES_MAX;
+}
+
+static struct flight *flight_new(struct gw_hub *h, size_t bytes)
+{
+    struct flight *f = gw_alloc(sizeof *f);
+    f->seq = h->next_seq++;
+    f->bytes = bytes;
+    gw_list_push(&h->flights, &f->node);
+    h->n_flights++;
+    h->flight_bytes += bytes;
+    return f;
+}
+
+void hub_flight_enter(struct gw_hub *h, struct gw_txn *txn)
+{
+    h->transactions++;
+    struct flight *f = flight_new(h, txn->bytes);
+    f->end_lsn = txn->end_lsn;
+    struct gw_judge_env env = judge_env(h);
+    f->c = gw_case_open(txn, &env);
+    send_ask(h, f);
+}
+
+void hub_flight_enter_resync(struct gw_hub *h, uint32_t rel_oid, enum gw_code reason)
+{
+    struct flight *f = flight_new(h, 0);
+    f->commit = gw_commit_new_resync(rel_oid, reason);
+    f->state = FLIGHT_READY;
+}
+
+static void flight_land(struct gw_hub *h, struct flight *f)
+{
+    struct gw_judge_env env = judge_env(h);
+    struct gw_commit *commit = f->c ? gw_case_close(f->c, &env, suspend) : f->commit;
+    bool is_news = commit->n_changes > 0 || commit->n_resyncs > 0;
+    bool is_plain = f->c == NULL;
+    uint64_t seq = gw_history_push(h->cfg.history, commit);
+    assert(seq == f->seq);
+    if (!is_plain)
+        mark_push(h, seq, f->end_lsn);
+    /* Commits that concern nobody are released at the next news or tick. */
+    for (unsigned i = 0; is_news && i < h->cfg.n_workers; i++)
+        gw_loop_wake(gw_worker_loop(h->cfg.workers[i]));
+    gw_list_remove(&f->node);
+    h->n_flights--;
+    h->flight_bytes -= f->bytes;
+    free(f);
+}
+
+void hub_flight_pump(struct gw_hub *h)
+{
+    while (!gw_list_is_empty(&h->flights)) {
+        struct flight *f = GW_CONTAINER_OF(h->flights.next, struct flight, node);
+        if (f->state != FLIGHT_READY)
+            break;
+        flight_land(h, f);
+    }
+    report_flushed(h);
+}
+
+static void end_suspensions(struct gw_hub *h, int64_t now_ms)
+{
+    uint64_t oid;
+    void *found;
+    for (size_t at = 0; gw_idmap_each(&h->suspensions, &at, &oid, &found);) {
+        struct suspension *s = found;
+        if (s->until_ms == 0 || now_ms < s->until_ms)
+            continue;
+        s->until_ms = 0;
+        if (s->owed)
+            hub_flight_enter_resync(h, s->rel_oid, GW_E_BUDGET);
+    }
+}
+
+void hub_flight_tick(struct gw_hub *h, int64_t now_ms)
+{
+    GW_LIST_EACH(it, &h->flights)
+    {
+        struct flight *f = GW_CONTAINER_OF(it, struct flight, node);
+        if (f->state == FLIGHT_REASK && now_ms >= f->reask_at_ms)
+            send_ask(h, f);
+    }
+    end_suspensions(h, now_ms);
+    if (gw_history_released(h->cfg.history) < gw_history_head(h->cfg.history))
+        for (unsigned i = 0; i < h->cfg.n_workers; i++)
+            gw_loop_wake(gw_worker_loop(h->cfg.workers[i]));
+}
+
+void hub_flight_init(struct gw_hub *h)
+{
+    h->interest = gw_interest_new(h->cfg.hash_seed);
+    gw_list_init(&h->flights);
+    h->next_seq = 1;
+    gw_idmap_init(&h->views);
+    gw_idmap_init(&h->suspensions);
+    gw_idmap_init(&h->warned);
+}
+
+void hub_flight_fini(struct gw_hub *h)
+{
+    struct gw_list *node;
+    while ((node = gw_list_pop(&h->flights))) {
+        struct flight *f = GW_CONTAINER_OF(node, struct flight, node);
+        gw_case_free(f->c);
+        gw_commit_free(f->commit);
+        free(f);
+    }
+    drop_views(h);
+    gw_idmap_fini(&h->views);
+    uint64_t oid;
+    void *s;
+    for (size_t at = 0; gw_idmap_each(&h->suspensions, &at, &oid, &s);)
+        free(s);
+    gw_idmap_fini(&h->suspensions);
+    gw_idmap_fini(&h->warned);
+    gw_interest_free(h->interest);
+    free(h->marks);
+}

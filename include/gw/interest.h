@@ -1,0 +1,50 @@
+/* interest: who has subscribed to what, as the hub needs to know it: which distinct sets of claims
+ * could receive a change of a table, whatever the number of connections behind them.
+ *
+ * Owner: the hub thread. Callers (one per distinct role and claims text) get an id that is never
+ * reused. Bounds: one entry per live channel binding of this process, limited by the workers. */
+#ifndef GW_INTEREST_H
+#define GW_INTEREST_H
+
+#include "gw/list.h"
+#include "gw/messages.h"
+#include "gw/types.h"
+
+struct gw_interest;
+
+/* One distinct set of claims with at least one live subscription. */
+struct gw_caller {
+    uint32_t id;
+    struct gw_claims *claims; /* reference held */
+    uint32_t refs;            /* own use: subscriptions */
+};
+
+struct gw_interest *gw_interest_new(uint64_t hash_seed);
+void gw_interest_free(struct gw_interest *in);
+
+/* Put or replace the subscription of a channel. bindings are copied; their rel_oid is set.
+ * Returns the id of the caller. */
+uint32_t gw_interest_put(struct gw_interest *in, uint32_t worker, uint64_t channel_id,
+                         struct gw_claims *claims, const struct gw_binding *bindings, uint32_t n);
+void gw_interest_drop(struct gw_interest *in, uint32_t worker, uint64_t channel_id);
+
+/* What a change looks like to a subscription's event mask and filter. */
+struct gw_interest_change {
+    const struct gw_change *change;
+    const struct gw_types *types;
+};
+
+/* Call visit once for every caller with a binding that matches the change (table, wildcard, event,
+ * filter on the image the client would see). visit must not change the registry. */
+void gw_interest_each(const struct gw_interest *in, const struct gw_interest_change *change,
+                      void (*visit)(void *ctx, const struct gw_caller *caller), void *ctx);
+
+/* Whether anybody follows the table or a wildcard that covers it. */
+bool gw_interest_has_table(const struct gw_interest *in, uint32_t rel_oid);
+
+struct gw_interest_counts {
+    uint64_t channels, callers, bindings;
+};
+struct gw_interest_counts gw_interest_counts(const struct gw_interest *in);
+
+#endif

@@ -1,0 +1,336 @@
+/* judge: from a transaction to the questions about it.
+ *
+ * DESIGN. For every change: who follows the table (gw/interest.h), and by which path their role's
+ * readers are found (gw/catalog.h). EVERYONE needs no question. ASKED makes a row in the question of
+ * that caller on that table; rows of one caller and table share questions, up to a bound.
+ *
+ * New images are always asked about as they are. An old image may be asked about "now" only if now
+ * still tells the truth about "before": the policy's answer depends on the image alone, or on look-ups
+ * that this very transaction has left alone. Otherwise the old image is unknown: a DELETE is withheld
+ * and counted, an UPDATE goes out without old values. Both narrow, never widen (P1). */
+#include "judge_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Dependencies of one (table, role) on what the transaction touched; worked out once. */
+struct role_state {
+    const struct gw_table_access *access; /* key */
+    bool lookups_changed;
+};
+
+struct builder {
+    struct gw_case *c;
+    const struct gw_judge_env *env;
+    struct gw_idmap open_asks; /* caller id, table oid → index + 1 of the question with room */
+    struct role_state *roles;
+    uint32_t n_roles, cap_roles;
+    uint64_t evaluations;
+    uint32_t change; /* the one being looked at */
+    uint64_t counted_delete, counted_old, counted_new; /* role bits already counted for it */
+};
+
+/* ---- what the transaction did to a look-up ---- */
+
+static bool is_cell_known_same(const struct gw_cell *a, const struct gw_cell *b)
+{
+    if (b->state == GW_CELL_UNCHANGED)
+        return true;
+    if (a->state == GW_CELL_NULL && b->state == GW_CELL_NULL)
+        return true;
+    return a->state == GW_CELL_VALUE && b->state == GW_CELL_VALUE && gw_span_eq(a->text, b->text);
+}
+
+static bool is_update_outside(const struct gw_change *change, const struct gw_lookup *lookup)
+{
+    if (change->op != GW_OP_UPDATE || lookup->all_columns || !change->old)
+        return false;
+    for (uint32_t i = 0; i < lookup->n_columns; i++) {
+        int at = gw_relation_column_find(change->rel, lookup->columns[i]);
+        if (at < 0 || !is_cell_known_same(&change->old->cells[at], &change->new_->cells[at]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_lookup_changed(const struct gw_txn *txn, const struct gw_lookup *lookup)
+{
+    const struct gw_txn_table *t = gw_txn_table_find(txn, lookup->rel_oid);
+    if (!t)
+        return false;
+    if (t->access_unknown)
+        return true;
+    for (size_t i = 0; i < txn->n_changes; i++) {
+        const struct gw_change *change = &txn->changes[i];
+        if (change->rel->oid == lookup->rel_oid && !is_update_outside(change, lookup))
+            return true;
+    }
+    return false;
+}
+
+static bool find_lookups_changed(const struct gw_txn *txn, const struct gw_depends *d)
+{
+    if (d->unknown)
+        return true;
+    for (uint32_t i = 0; i < d->n_lookups; i++)
+        if (is_lookup_changed(txn, &d->lookups[i]))
+            return true;
+    return false;
+}
+
+static bool are_lookups_changed(struct builder *b, const struct gw_table_access *access)
+{
+    for (uint32_t i = 0; i < b->n_roles; i++)
+        if (b->roles[i].access == access)
+            return b->roles[i].lookups_changed;
+    if (b->n_roles == b->cap_roles) {
+        b->cap_roles = b->cap_roles ? b->cap_roles * 2 : 8;
+        b->roles = gw_realloc(b->roles, b->cap_roles * sizeof *b->roles);
+    }
+    bool changed = find_lookups_changed(b->c->txn, &access->depends);
+    b->roles[b->n_roles++] = (struct role_state){access, changed};
+    return changed;
+}
+
+/* ---- questions ---- */
+
+static struct gw_ask *ask_new(struct builder *b, const struct gw_caller *caller,
+                              const struct gw_catalog_table *table)
+{
+    struct gw_case *c = b->c;
+    if (c->n_asks == c->cap_asks) {
+        c->cap_asks = c->cap_asks ? c->cap_asks * 2 : 16;
+        c->asks = gw_realloc(c->asks, c->cap_asks * sizeof *c->asks);
+    }
+    struct gw_ask *ask = &c->asks[c->n_asks++];
+    *ask = (struct gw_ask){.caller_id = caller->id,
+                           .claims = gw_claims_ref(caller->claims),
+                           .table = table,
+                           .access = &table->access[caller->claims->role_id]};
+    gw_buf_init(&ask->rows, 0);
+    gw_question_rows_open(&ask->rows);
+    return ask;
+}
+
+static struct gw_ask *ask_with_room(struct builder *b, const struct gw_caller *caller,
+                                    const struct gw_catalog_table *table)
+{
+    uint64_t key = (uint64_t)caller->id << 32 | table->oid;
+    uintptr_t found = (uintptr_t)gw_idmap_find(&b->open_asks, key);
+    if (found && b->c->asks[found - 1].n_rows < b->env->rows_per_question)
+        return &b->c->asks[found - 1];
+    struct gw_ask *ask = ask_new(b, caller, table);
+    gw_idmap_put(&b->open_asks, key, (void *)(uintptr_t)b->c->n_asks);
+    return ask;
+}
+
+/* The array element of an image, encoded once per change and shared by all callers' questions. */
+static struct gw_span encoded_row(struct builder *b, bool is_old)
+{
+    struct gw_case_change *cc = &b->c->changes[b->change];
+    const struct gw_change *change = &b->c->txn->changes[b->change];
+    struct gw_span *row = is_old ? &cc->row_old : &cc->row_new;
+    if (row->p)
+        return *row;
+    struct gw_buf text;
+    gw_buf_init(&text, 0);
+    gw_question_rows_open(&text);
+    size_t start = text.n;
+    gw_question_rows_add(&text, cc->table, change->rel, is_old ? change->old : change->new_);
+    *row = gw_arena_copy(&b->c->txn->arena, (struct gw_span){text.p + start, text.n - start});
+    gw_buf_fini(&text);
+    return *row;
+}
+
+static void ask_add_row(struct builder *b, const struct gw_caller *caller, bool is_old)
+{
+    if (++b->evaluations > b->env->max_evaluations) {
+        b->c->over_budget = true;
+        return;
+    }
+    struct gw_ask *ask = ask_with_room(b, caller, b->c->changes[b->change].table);
+    if (ask->n_rows == ask->cap_rows) {
+        ask->cap_rows = ask->cap_rows ? ask->cap_rows * 2 : 4;
+        ask->offsets = gw_realloc(ask->offsets, ask->cap_rows * sizeof *ask->offsets);
+        ask->refs = gw_realloc(ask->refs, ask->cap_rows * sizeof *ask->refs);
+    }
+    if (ask->n_rows > 0)
+        gw_buf_add_byte(&ask->rows, ',');
+    ask->offsets[ask->n_rows] = (uint32_t)ask->rows.n;
+    ask->refs[ask->n_rows++] = (struct gw_ask_row){b->change, is_old};
+    gw_buf_add_span(&ask->rows, encoded_row(b, is_old));
+}
+
+/* ---- one change, one caller ---- */
+
+static void count_once(uint64_t *counter, uint64_t *counted, unsigned role_id)
+{
+    uint64_t bit = UINT64_C(1) << role_id;
+    if (!(*counted & bit))
+        (*counter)++;
+    *counted |= bit;
+}
+
+static bool can_judge_old(struct builder *b, const struct gw_table_access *access)
+{
+    const struct gw_change *change = &b->c->txn->changes[b->change];
+    const struct gw_catalog_table *table = b->c->changes[b->change].table;
+    return change->old && gw_question_can_judge(table, access, change->rel, change->old) &&
+           !are_lookups_changed(b, access);
+}
+
+static void ask_about(struct builder *b, const struct gw_caller *caller,
+                      const struct gw_table_access *access)
+{
+    const struct gw_change *change = &b->c->txn->changes[b->change];
+    struct gw_case_change *cc = &b->c->changes[b->change];
+    unsigned role_id = caller->claims->role_id;
+    if (change->op != GW_OP_DELETE &&
+        !gw_question_can_judge(cc->table, access, change->rel, change->new_)) {
+        count_once(&b->env->stats->unjudged, &b->counted_new, role_id);
+        return;
+    }
+    if (change->op != GW_OP_DELETE)
+        ask_add_row(b, caller, false);
+    if (change->op == GW_OP_INSERT)
+        return;
+    if (can_judge_old(b, access)) {
+        ask_add_row(b, caller, true);
+    } else if (change->op == GW_OP_DELETE) {
+        count_once(&b->env->stats->deletes_withheld, &b->counted_delete, role_id);
+    } else {
+        cc->old_unknown |= UINT64_C(1) << role_id;
+        count_once(&b->env->stats->old_withheld, &b->counted_old, role_id);
+    }
+}
+
+static void visit_caller(void *ctx, const struct gw_caller *caller)
+{
+    struct builder *b = ctx;
+    struct gw_case_change *cc = &b->c->changes[b->change];
+    unsigned role_id = caller->claims->role_id;
+    if (role_id >= b->c->catalog->n_roles)
+        return;
+    const struct gw_table_access *access = &cc->table->access[role_id];
+    switch (access->path) {
+    case GW_PATH_NOBODY:
+        return;
+    case GW_PATH_EVERYONE:
+        cc->everyone |= UINT64_C(1) << role_id;
+        return;
+    case GW_PATH_ASKED:
+        if (!b->env->is_suspended(b->env->ctx, cc->table->oid))
+            ask_about(b, caller, access);
+        return;
+    }
+}
+
+/* ---- the whole transaction ---- */
+
+static void build_change(struct builder *b)
+{
+    const struct gw_change *change = &b->c->txn->changes[b->change];
+    struct gw_case_change *cc = &b->c->changes[b->change];
+    const struct gw_catalog_table *table =
+        gw_catalog_table_find(b->c->catalog, change->rel->oid);
+    if (!table || !table->published)
+        return;
+    cc->table = table;
+    b->env->stats->changes++;
+    b->counted_delete = b->counted_old = b->counted_new = 0;
+    struct gw_interest_change ic = {change, &b->c->catalog->types};
+    gw_interest_each(b->env->interest, &ic, visit_caller, b);
+}
+
+static void build(struct gw_case *c, const struct gw_judge_env *env)
+{
+    struct builder b = {.c = c, .env = env};
+    gw_idmap_init(&b.open_asks);
+    for (b.change = 0; b.change < c->txn->n_changes && !c->over_budget; b.change++)
+        build_change(&b);
+    for (uint32_t i = 0; i < c->n_asks; i++) {
+        struct gw_ask *ask = &c->asks[i];
+        gw_question_rows_close(&ask->rows);
+        gw_buf_cstr(&ask->rows);
+        ask->visible = gw_alloc(ask->n_rows);
+        ask->code = c->over_budget ? GW_E_BUDGET : GW_OK;
+    }
+    env->stats->evaluations += c->over_budget ? 0 : b.evaluations;
+    gw_idmap_fini(&b.open_asks);
+    free(b.roles);
+}
+
+static bool primary_key(void *ctx, const struct gw_relation *rel, bool *is_key)
+{
+    const struct gw_catalog_table *t = gw_catalog_table_find(ctx, rel->oid);
+    bool found = false;
+    for (uint16_t i = 0; i < rel->n_columns; i++) {
+        int at = t ? gw_catalog_column_find(t, rel->columns[i].name) : -1;
+        is_key[i] = at >= 0 && t->columns[at].in_primary_key;
+        found |= is_key[i];
+    }
+    /* Without FULL the old image holds the replica identity only: that is what identifies rows. */
+    if (rel->replica_identity != 'f') {
+        found = false;
+        for (uint16_t i = 0; i < rel->n_columns; i++)
+            found |= is_key[i] = rel->columns[i].is_key;
+    }
+    return found;
+}
+
+struct gw_case *gw_case_open(struct gw_txn *txn, const struct gw_judge_env *env)
+{
+    struct gw_case *c = gw_alloc(sizeof *c);
+    c->txn = txn;
+    /* The cap was for what the log brings; audiences and question rows are bounded on their own. */
+    txn->arena.max_bytes = 0;
+    c->catalog = gw_catalog_ref(env->catalog);
+    gw_txn_fold(txn, primary_key, (void *)(uintptr_t)c->catalog);
+    c->changes = gw_alloc((txn->n_changes ? txn->n_changes : 1) * sizeof *c->changes);
+    build(c, env);
+    return c;
+}
+
+bool gw_case_needs_catalog(const struct gw_case *c)
+{
+    for (uint32_t i = 0; i < c->n_asks; i++)
+        if (c->asks[i].code == GW_E_UNSUPPORTED)
+            return c->attempts == 0;
+    return false;
+}
+
+void gw_case_restart(struct gw_case *c, const struct gw_judge_env *env)
+{
+    gw_case_clear(c);
+    c->attempts++;
+    c->catalog = gw_catalog_ref(env->catalog);
+    memset(c->changes, 0, c->txn->n_changes * sizeof *c->changes);
+    build(c, env);
+}
+
+void gw_case_clear(struct gw_case *c)
+{
+    for (uint32_t i = 0; i < c->n_asks; i++) {
+        struct gw_ask *ask = &c->asks[i];
+        gw_claims_unref(ask->claims);
+        gw_buf_fini(&ask->rows);
+        free(ask->offsets);
+        free(ask->refs);
+        free(ask->visible);
+    }
+    c->n_asks = 0;
+    c->over_budget = false;
+    gw_catalog_unref(c->catalog);
+    c->catalog = NULL;
+}
+
+void gw_case_free(struct gw_case *c)
+{
+    if (!c)
+        return;
+    gw_case_clear(c);
+    gw_txn_free(c->txn);
+    free(c->asks);
+    free(c->changes);
+    free(c);
+}

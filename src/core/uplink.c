@@ -1,0 +1,100 @@
+/* uplink: messages to the hub. What a full mailbox does not take waits here, in order, and no
+ * message overtakes it.
+ *
+ * Bound: a channel has at most one message here. An UNSUBSCRIBE takes the place of an unsent
+ * SUBSCRIBE, and where the hub never heard of the channel nothing is left to say. While anything
+ * waits, the worker reads no sockets (gw_shard_is_congested), so no new channels come. */
+#include "shard_internal.h"
+
+#include <stdlib.h>
+
+struct gw_unsent {
+    struct gw_list node;
+    struct gw_channel *channel; /* of a SUBSCRIBE; NULL otherwise */
+    struct gw_to_hub *msg;      /* owned */
+};
+
+static void unsent_free(struct gw_unsent *u)
+{
+    gw_list_remove(&u->node);
+    if (u->channel)
+        u->channel->unsent = NULL;
+    free(u);
+}
+
+/* Takes msg. ch: whose SUBSCRIBE it is, or NULL. */
+static void send_or_keep(struct gw_shard *s, struct gw_to_hub *msg, struct gw_channel *ch)
+{
+    if (gw_list_is_empty(&s->unsent) && s->ops.to_hub(s->ops.ctx, msg) == GW_OK)
+        return;
+    struct gw_unsent *u = gw_alloc(sizeof *u);
+    u->msg = msg;
+    u->channel = ch;
+    if (ch)
+        ch->unsent = u;
+    gw_list_push(&s->unsent, &u->node);
+}
+
+static struct gw_to_hub *message_new(const struct gw_channel *ch, enum gw_to_hub_kind kind)
+{
+    struct gw_to_hub *msg = gw_alloc(sizeof *msg);
+    msg->kind = kind;
+    msg->worker = ch->session->shard->worker;
+    msg->channel_id = ch->id;
+    msg->attempt = ch->attempt;
+    return msg;
+}
+
+static void copy_binding(struct gw_binding *to, const struct gw_binding *from)
+{
+    *to = (struct gw_binding){.id = from->id,
+                              .events = from->events,
+                              .schema = gw_strdup_span(gw_span_of(from->schema)),
+                              .table = gw_strdup_span(gw_span_of(from->table))};
+    gw_filter_copy(&to->filter, &from->filter);
+}
+
+void gw_uplink_subscribe(struct gw_channel *ch)
+{
+    struct gw_to_hub *msg = message_new(ch, GW_TO_HUB_SUBSCRIBE);
+    msg->claims = gw_claims_ref(ch->claims);
+    msg->n_bindings = ch->n_wanted;
+    msg->bindings = gw_alloc(ch->n_wanted * sizeof *msg->bindings);
+    for (uint32_t i = 0; i < ch->n_wanted; i++)
+        copy_binding(&msg->bindings[i], &ch->wanted[i]);
+    send_or_keep(ch->session->shard, msg, ch);
+}
+
+void gw_uplink_unsubscribe(struct gw_channel *ch)
+{
+    if (ch->attempt == 0)
+        return;
+    if (ch->unsent) {
+        gw_to_hub_free(ch->unsent->msg);
+        unsent_free(ch->unsent);
+        if (ch->attempt == 1)
+            return;
+    }
+    send_or_keep(ch->session->shard, message_new(ch, GW_TO_HUB_UNSUBSCRIBE), NULL);
+}
+
+void gw_uplink_retry(struct gw_shard *s)
+{
+    GW_LIST_EACH_SAFE(it, tmp, &s->unsent)
+    {
+        struct gw_unsent *u = GW_CONTAINER_OF(it, struct gw_unsent, node);
+        if (s->ops.to_hub(s->ops.ctx, u->msg) != GW_OK)
+            return;
+        unsent_free(u);
+    }
+}
+
+void gw_uplink_fini(struct gw_shard *s)
+{
+    GW_LIST_EACH_SAFE(it, tmp, &s->unsent)
+    {
+        struct gw_unsent *u = GW_CONTAINER_OF(it, struct gw_unsent, node);
+        gw_to_hub_free(u->msg);
+        unsent_free(u);
+    }
+}
