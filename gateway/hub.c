@@ -84,13 +84,24 @@ static void on_disconnected(struct gw_hub *h, const struct gw_wal_event *e)
         gw_log_err(GW_LOG_DEBUG, "not_streaming_yet", &e->err);
 }
 
+static void on_connected(struct gw_hub *h, const struct gw_wal_event *e)
+{
+    h->streaming = true;
+    h->ever_streamed = true;
+    if (e->is_gap && h->catalog) {
+        gw_log(GW_LOG_WARN, "stream_gap", "action=\"every subscriber resyncs\"");
+        for (uint32_t i = 0; i < h->catalog->n_tables; i++)
+            if (h->catalog->tables[i].published)
+                hub_flight_enter_resync(h, h->catalog->tables[i].oid, GW_E_RESYNC);
+    }
+    hub_catalog_want(h);
+}
+
 static void on_wal_event(struct gw_hub *h, struct gw_wal_event *e)
 {
     switch (e->kind) {
     case GW_WAL_CONNECTED:
-        h->streaming = true;
-        h->ever_streamed = true;
-        hub_catalog_want(h);
+        on_connected(h, e);
         break;
     case GW_WAL_DISCONNECTED:
         on_disconnected(h, e);

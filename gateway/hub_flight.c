@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define REASK_MS 100
+#define REASKS_MAX 20 /* with the server up */
 #define SUSPEND_MIN_MS 1000
 #define SUSPEND_MAX_MS 30000
 #define WARN_EVERY_MS 10000
@@ -206,15 +207,30 @@ static void let_server_go(struct gw_hub *h)
     hub_post(&h->to_wal, c);
 }
 
+/* The connection broke. While the server is away a transaction waits for it as long as it takes; with
+ * the server there, a policy that keeps ending its own backend runs out of budget. */
+static void ask_failed(struct gw_hub *h, struct flight *f)
+{
+    h->reasks++;
+    if (gw_db_link_is_down(h->cfg.db)) {
+        f->reasks = 0;
+        let_server_go(h);
+    } else if (++f->reasks > REASKS_MAX) {
+        for (uint32_t i = 0; i < f->c->n_asks; i++)
+            f->c->asks[i].code = GW_E_BUDGET;
+        f->state = FLIGHT_READY;
+        return;
+    }
+    f->state = FLIGHT_REASK;
+    f->reask_at_ms = gw_clock_mono_ms() + REASK_MS;
+}
+
 void hub_flight_on_reply(struct gw_hub *h, struct gw_db_request *reply)
 {
     struct flight *f = flight_find(h, reply->id);
     assert(f && f->c->n_asks == reply->n_questions);
     if (reply->code != GW_OK) {
-        h->reasks++;
-        f->state = FLIGHT_REASK;
-        f->reask_at_ms = gw_clock_mono_ms() + REASK_MS;
-        let_server_go(h);
+        ask_failed(h, f);
         return;
     }
     for (uint32_t i = 0; i < reply->n_questions; i++) {
@@ -286,8 +302,10 @@ static void flight_land(struct gw_hub *h, struct flight *f)
     bool is_plain = f->c == NULL;
     uint64_t seq = gw_history_push(h->cfg.history, commit);
     assert(seq == f->seq);
-    if (!is_plain)
+    if (!is_plain) {
         mark_push(h, seq, f->end_lsn);
+        h->done_lsn = f->end_lsn;
+    }
     /* Commits that concern nobody are released at the next news or tick. */
     for (unsigned i = 0; is_news && i < h->cfg.n_workers; i++)
         gw_loop_wake(gw_worker_loop(h->cfg.workers[i]));

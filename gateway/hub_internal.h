@@ -26,6 +26,7 @@ struct flight {
     struct gw_lsn end_lsn;
     size_t bytes;
     int64_t reask_at_ms;
+    unsigned reasks;
 };
 
 /* A join that waits for the catalog, a cast, or the first stream. */
@@ -34,8 +35,6 @@ struct pending {
     struct gw_to_hub *msg;
     int64_t since_ms;
     uint64_t cast_id; /* request under way, or 0 */
-    bool reloaded;    /* a catalog newer than the join has been looked at */
-    uint64_t min_generation;
 };
 
 /* Delivered up to seq means the log is done with up to lsn. */

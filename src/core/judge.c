@@ -1,13 +1,19 @@
 /* judge: from a transaction to the questions about it.
  *
  * DESIGN. For every change: who follows the table (gw/interest.h), and by which path their role's
- * readers are found (gw/catalog.h). EVERYONE needs no question. ASKED makes a row in the question of
- * that caller on that table; rows of one caller and table share questions, up to a bound.
+ * readers are found (gw/catalog.h). EVERYONE needs no question. ASKED makes a row in the question
+ * of that caller on that table; rows of one caller and table share questions, up to a bound.
  *
  * New images are always asked about as they are. An old image may be asked about "now" only if now
- * still tells the truth about "before": the policy's answer depends on the image alone, or on look-ups
- * that this very transaction has left alone. Otherwise the old image is unknown: a DELETE is withheld
- * and counted, an UPDATE goes out without old values. Both narrow, never widen (P1). */
+ * still tells the truth about "before": the policy's answer depends on the image alone, or on
+ * look-ups that this very transaction has left alone. Otherwise the old image is unknown: a DELETE
+ * is withheld and counted, an UPDATE goes out without old values. Both narrow, never widen (P1).
+ *
+ * A restart does not look at the subscriptions again: who follows the table now is not who followed
+ * it when the transaction took its place in the order. A channel whose token was refreshed since is
+ * matched under its old caller for this commit, so the same callers are asked about the same
+ * changes, under the new catalog. Callers that needed no question are known by role alone: if the
+ * new catalog wants them asked, the table's followers are told to load it again (P3). */
 #include "judge_internal.h"
 
 #include <assert.h>
@@ -27,7 +33,6 @@ struct builder {
     uint32_t n_roles, cap_roles;
     uint64_t evaluations;
     uint32_t change; /* the one being looked at */
-    uint64_t counted_delete, counted_old, counted_new; /* role bits already counted for it */
 };
 
 /* ---- what the transaction did to a look-up ---- */
@@ -187,7 +192,7 @@ static void ask_about(struct builder *b, const struct gw_caller *caller,
     unsigned role_id = caller->claims->role_id;
     if (change->op != GW_OP_DELETE &&
         !gw_question_can_judge(cc->table, access, change->rel, change->new_)) {
-        count_once(&b->env->stats->unjudged, &b->counted_new, role_id);
+        count_once(&b->env->stats->unjudged, &cc->counted_new, role_id);
         return;
     }
     if (change->op != GW_OP_DELETE)
@@ -197,10 +202,10 @@ static void ask_about(struct builder *b, const struct gw_caller *caller,
     if (can_judge_old(b, access)) {
         ask_add_row(b, caller, true);
     } else if (change->op == GW_OP_DELETE) {
-        count_once(&b->env->stats->deletes_withheld, &b->counted_delete, role_id);
+        count_once(&b->env->stats->deletes_withheld, &cc->counted_delete, role_id);
     } else {
         cc->old_unknown |= UINT64_C(1) << role_id;
-        count_once(&b->env->stats->old_withheld, &b->counted_old, role_id);
+        count_once(&b->env->stats->old_withheld, &cc->counted_old, role_id);
     }
 }
 
@@ -227,19 +232,36 @@ static void visit_caller(void *ctx, const struct gw_caller *caller)
 
 /* ---- the whole transaction ---- */
 
+static void find_table(struct builder *b)
+{
+    const struct gw_catalog_table *table =
+        gw_catalog_table_find(b->c->catalog, b->c->txn->changes[b->change].rel->oid);
+    b->c->changes[b->change].table = table && table->published ? table : NULL;
+}
+
 static void build_change(struct builder *b)
 {
-    const struct gw_change *change = &b->c->txn->changes[b->change];
-    struct gw_case_change *cc = &b->c->changes[b->change];
-    const struct gw_catalog_table *table =
-        gw_catalog_table_find(b->c->catalog, change->rel->oid);
-    if (!table || !table->published)
+    find_table(b);
+    if (!b->c->changes[b->change].table)
         return;
-    cc->table = table;
     b->env->stats->changes++;
-    b->counted_delete = b->counted_old = b->counted_new = 0;
-    struct gw_interest_change ic = {change, &b->c->catalog->types};
+    struct gw_interest_change ic = {&b->c->txn->changes[b->change], &b->c->catalog->types};
     gw_interest_each(b->env->interest, &ic, visit_caller, b);
+}
+
+static void build_finish(struct builder *b)
+{
+    struct gw_case *c = b->c;
+    for (uint32_t i = 0; i < c->n_asks; i++) {
+        struct gw_ask *ask = &c->asks[i];
+        gw_question_rows_close(&ask->rows);
+        gw_buf_cstr(&ask->rows);
+        ask->visible = gw_alloc(ask->n_rows);
+        ask->code = c->over_budget ? GW_E_BUDGET : GW_OK;
+    }
+    b->env->stats->evaluations += c->over_budget ? 0 : b->evaluations;
+    gw_idmap_fini(&b->open_asks);
+    free(b->roles);
 }
 
 static void build(struct gw_case *c, const struct gw_judge_env *env)
@@ -248,34 +270,34 @@ static void build(struct gw_case *c, const struct gw_judge_env *env)
     gw_idmap_init(&b.open_asks);
     for (b.change = 0; b.change < c->txn->n_changes && !c->over_budget; b.change++)
         build_change(&b);
-    for (uint32_t i = 0; i < c->n_asks; i++) {
-        struct gw_ask *ask = &c->asks[i];
-        gw_question_rows_close(&ask->rows);
-        gw_buf_cstr(&ask->rows);
-        ask->visible = gw_alloc(ask->n_rows);
-        ask->code = c->over_budget ? GW_E_BUDGET : GW_OK;
-    }
-    env->stats->evaluations += c->over_budget ? 0 : b.evaluations;
-    gw_idmap_fini(&b.open_asks);
-    free(b.roles);
+    build_finish(&b);
 }
 
-static bool primary_key(void *ctx, const struct gw_relation *rel, bool *is_key)
+/* Without FULL old images hold the replica identity only: that is what identifies rows. */
+static bool replica_identity(const struct gw_relation *rel, bool *is_key)
 {
-    const struct gw_catalog_table *t = gw_catalog_table_find(ctx, rel->oid);
     bool found = false;
+    for (uint16_t i = 0; i < rel->n_columns; i++)
+        found |= is_key[i] = rel->columns[i].is_key;
+    return found;
+}
+
+/* Under FULL the primary key, if the log carries all of it: half a key (the rest is generated, or
+ * was renamed since) would take different rows for one. */
+static bool identity_of(void *ctx, const struct gw_relation *rel, bool *is_key)
+{
+    if (rel->replica_identity != 'f')
+        return replica_identity(rel, is_key);
+    const struct gw_catalog_table *t = gw_catalog_table_find(ctx, rel->oid);
+    unsigned n_key = 0, n_found = 0;
+    for (uint16_t i = 0; t && i < t->n_columns; i++)
+        n_key += t->columns[i].in_primary_key;
     for (uint16_t i = 0; i < rel->n_columns; i++) {
         int at = t ? gw_catalog_column_find(t, rel->columns[i].name) : -1;
         is_key[i] = at >= 0 && t->columns[at].in_primary_key;
-        found |= is_key[i];
+        n_found += is_key[i];
     }
-    /* Without FULL the old image holds the replica identity only: that is what identifies rows. */
-    if (rel->replica_identity != 'f') {
-        found = false;
-        for (uint16_t i = 0; i < rel->n_columns; i++)
-            found |= is_key[i] = rel->columns[i].is_key;
-    }
-    return found;
+    return n_found > 0 && n_found == n_key;
 }
 
 struct gw_case *gw_case_open(struct gw_txn *txn, const struct gw_judge_env *env)
@@ -285,7 +307,7 @@ struct gw_case *gw_case_open(struct gw_txn *txn, const struct gw_judge_env *env)
     /* The cap was for what the log brings; audiences and question rows are bounded on their own. */
     txn->arena.max_bytes = 0;
     c->catalog = gw_catalog_ref(env->catalog);
-    gw_txn_fold(txn, primary_key, (void *)(uintptr_t)c->catalog);
+    gw_txn_fold(txn, identity_of, (void *)(uintptr_t)c->catalog);
     c->changes = gw_alloc((txn->n_changes ? txn->n_changes : 1) * sizeof *c->changes);
     build(c, env);
     return c;
@@ -299,38 +321,75 @@ bool gw_case_needs_catalog(const struct gw_case *c)
     return false;
 }
 
-void gw_case_restart(struct gw_case *c, const struct gw_judge_env *env)
+/* What is known without questions, by the new catalog: roles that were told still are, are not any
+ * more, or would have to be asked. */
+static void renew_change(struct builder *b)
 {
-    gw_case_clear(c);
-    c->attempts++;
-    c->catalog = gw_catalog_ref(env->catalog);
-    memset(c->changes, 0, c->txn->n_changes * sizeof *c->changes);
-    build(c, env);
+    struct gw_case_change *cc = &b->c->changes[b->change];
+    uint64_t told = cc->everyone;
+    find_table(b);
+    cc->row_new = cc->row_old = (struct gw_span){0};
+    cc->everyone = cc->old_unknown = 0;
+    for (unsigned role = 0; cc->table && role < b->c->catalog->n_roles; role++) {
+        if (!(told >> role & 1))
+            continue;
+        if (cc->table->access[role].path == GW_PATH_EVERYONE)
+            cc->everyone |= UINT64_C(1) << role;
+        else if (cc->table->access[role].path == GW_PATH_ASKED)
+            cc->is_lost = true;
+    }
 }
 
-void gw_case_clear(struct gw_case *c)
+/* Each caller and change once: whoever was asked about both images was asked about the new one. */
+static void renew_ask(struct builder *b, const struct gw_ask *before)
 {
-    for (uint32_t i = 0; i < c->n_asks; i++) {
-        struct gw_ask *ask = &c->asks[i];
-        gw_claims_unref(ask->claims);
-        gw_buf_fini(&ask->rows);
-        free(ask->offsets);
-        free(ask->refs);
-        free(ask->visible);
+    struct gw_caller caller = {.id = before->caller_id, .claims = before->claims};
+    for (uint32_t i = 0; i < before->n_rows && !b->c->over_budget; i++) {
+        b->change = before->refs[i].change;
+        bool is_delete = b->c->txn->changes[b->change].op == GW_OP_DELETE;
+        if (before->refs[i].is_old == is_delete && b->c->changes[b->change].table)
+            visit_caller(b, &caller);
     }
-    c->n_asks = 0;
-    c->over_budget = false;
+}
+
+static void asks_free(struct gw_ask *asks, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        gw_claims_unref(asks[i].claims);
+        gw_buf_fini(&asks[i].rows);
+        free(asks[i].offsets);
+        free(asks[i].refs);
+        free(asks[i].visible);
+    }
+    free(asks);
+}
+
+void gw_case_restart(struct gw_case *c, const struct gw_judge_env *env)
+{
+    struct gw_ask *before = c->asks;
+    uint32_t n_before = c->n_asks;
+    c->asks = NULL;
+    c->n_asks = c->cap_asks = 0;
+    c->attempts++;
     gw_catalog_unref(c->catalog);
-    c->catalog = NULL;
+    c->catalog = gw_catalog_ref(env->catalog);
+    struct builder b = {.c = c, .env = env};
+    gw_idmap_init(&b.open_asks);
+    for (b.change = 0; b.change < c->txn->n_changes; b.change++)
+        renew_change(&b);
+    for (uint32_t i = 0; i < n_before; i++)
+        renew_ask(&b, &before[i]);
+    build_finish(&b);
+    asks_free(before, n_before);
 }
 
 void gw_case_free(struct gw_case *c)
 {
     if (!c)
         return;
-    gw_case_clear(c);
+    asks_free(c->asks, c->n_asks);
+    gw_catalog_unref(c->catalog);
     gw_txn_free(c->txn);
-    free(c->asks);
     free(c->changes);
     free(c);
 }

@@ -29,7 +29,8 @@ static int compare_grants(const void *pa, const void *pb)
 }
 
 /* All grants, sorted; *n of them, owned by the caller. */
-static struct grant *collect_grants(const struct gw_case *c, struct gw_judge_stats *stats, size_t *n)
+static struct grant *collect_grants(const struct gw_case *c, struct gw_judge_stats *stats,
+                                    size_t *n)
 {
     size_t cap = 0;
     for (uint32_t i = 0; i < c->n_asks; i++)
@@ -92,28 +93,38 @@ static void add_resync(struct gw_commit *commit, uint32_t rel_oid, enum gw_code 
         commit->resyncs[commit->n_resyncs++] = (struct gw_resync){rel_oid, reason};
 }
 
-/* Tables whose rows could not be told one by one: over the cap, truncated, or out of budget. */
+/* One table of the transaction whose rows could not be told one by one: over the cap, truncated, or
+ * out of evaluations. Nobody follows a table that is not published, wildcards included. */
+static void judge_table(struct gw_commit *commit, const struct gw_case *c,
+                        const struct gw_judge_env *env, const struct gw_txn_table *t)
+{
+    const struct gw_catalog_table *known = gw_catalog_table_find(c->catalog, t->rel->oid);
+    if (!known || !known->published)
+        return;
+    env->stats->resync_overflow += t->overflowed;
+    env->stats->resync_truncate += t->truncated;
+    if (t->overflowed)
+        add_resync(commit, t->rel->oid, GW_E_TOO_BIG);
+    else if (t->truncated)
+        add_resync(commit, t->rel->oid, GW_E_RESYNC);
+    else if (c->over_budget && gw_interest_has_table(env->interest, t->rel->oid)) {
+        env->stats->resync_budget++;
+        add_resync(commit, t->rel->oid, GW_E_BUDGET);
+    }
+}
+
 static void collect_resyncs(struct gw_commit *commit, const struct gw_case *c,
                             const struct gw_judge_env *env,
                             void (*on_budget)(void *ctx, uint32_t rel_oid))
 {
     struct gw_txn *txn = c->txn;
-    commit->resyncs = gw_arena_alloc(&txn->arena, (txn->n_tables ? txn->n_tables : 1) *
-                                                      sizeof *commit->resyncs);
-    for (size_t i = 0; i < txn->n_tables; i++) {
-        const struct gw_txn_table *t = &txn->tables[i];
-        env->stats->resync_overflow += t->overflowed;
-        env->stats->resync_truncate += t->truncated;
-        if (t->overflowed)
-            add_resync(commit, t->rel->oid, GW_E_TOO_BIG);
-        else if (t->truncated)
-            add_resync(commit, t->rel->oid, GW_E_RESYNC);
-        if (c->over_budget && gw_interest_has_table(env->interest, t->rel->oid) &&
-            !has_resync(commit, t->rel->oid)) {
-            env->stats->resync_budget++;
-            add_resync(commit, t->rel->oid, GW_E_BUDGET);
-        }
-    }
+    commit->resyncs =
+        gw_arena_alloc(&txn->arena, (txn->n_tables ? txn->n_tables : 1) * sizeof *commit->resyncs);
+    for (size_t i = 0; i < txn->n_tables; i++)
+        judge_table(commit, c, env, &txn->tables[i]);
+    for (size_t i = 0; i < txn->n_changes; i++)
+        if (c->changes[i].is_lost)
+            add_resync(commit, txn->changes[i].rel->oid, GW_E_RESYNC);
     for (uint32_t i = 0; i < c->n_asks; i++) {
         const struct gw_ask *ask = &c->asks[i];
         if (ask->code != GW_E_BUDGET || has_resync(commit, ask->table->oid))
@@ -168,8 +179,8 @@ struct gw_commit *gw_case_close(struct gw_case *c, const struct gw_judge_env *en
     struct gw_commit *commit = gw_alloc(sizeof *commit);
     commit->txn = txn;
     collect_resyncs(commit, c, env, on_budget);
-    commit->changes =
-        gw_arena_alloc(&txn->arena, (txn->n_changes ? txn->n_changes : 1) * sizeof *commit->changes);
+    commit->changes = gw_arena_alloc(&txn->arena, (txn->n_changes ? txn->n_changes : 1) *
+                                                      sizeof *commit->changes);
     build_changes(commit, c, env);
     commit->bytes = sizeof *commit + gw_arena_footprint(&txn->arena);
     c->txn = NULL;
