@@ -138,10 +138,7 @@ static int add_found(struct setup *s, const char *sql_format, const char *value)
     struct gw_buf sql;
     gw_buf_init(&sql, 0);
     bool has_schemas = PQserverVersion(s->pg) >= 150000;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
     gw_buf_printf(&sql, sql_format, has_schemas ? BY_SCHEMA : "");
-#pragma GCC diagnostic pop
     PGresult *r = gw_cmd_query(s->pg, gw_buf_cstr(&sql), 2, values, &err);
     int n = r ? PQntuples(r) : -1;
     if (!r)

@@ -31,6 +31,11 @@ static struct gw_ws *ws_of(const struct gw_front *f, const struct lws *wsi)
     return opaque == &f->admin_mark ? NULL : opaque;
 }
 
+static bool is_mounted(const char *path)
+{
+    return path && strncmp(path, "/demo", 5) == 0;
+}
+
 static bool is_admin(const struct gw_front *f, const struct lws *wsi)
 {
     return lws_get_opaque_user_data(wsi) == &f->admin_mark;
@@ -82,8 +87,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         free_ws(f, wsi); /* of an earlier attempt on this connection */
         return gw_http_on_upgrade(f, wsi, is_admin(f, wsi), in);
     case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
-        /* Before a mount serves it. */
-        return f->mount && is_admin(f, wsi) ? gw_http_refuse_path(wsi) : 0;
+        /* Before a mount serves it to the admin port, where there are no pages. */
+        return f->mount && is_admin(f, wsi) && is_mounted(in) ? gw_http_refuse_path(wsi) : 0;
     case LWS_CALLBACK_HTTP:
         return gw_http_on_request(f, wsi, is_admin(f, wsi));
     case LWS_CALLBACK_HTTP_BODY:

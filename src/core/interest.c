@@ -1,8 +1,8 @@
 /* interest: registry of live subscriptions, indexed by table and then by caller.
  *
- * DESIGN. table → followers → bindings. A follower is one caller on one table; the bindings that its
- * channels share (equal parameters, equal id) are one entry with a count, so a thousand tabs of one
- * user cost a change one look. Wildcards live under table 0 and compare the schema. */
+ * DESIGN. table → followers → bindings. A follower is one caller on one table; the bindings that
+ * its channels share (equal parameters, equal id) are one entry with a count, so a thousand tabs of
+ * one user cost a change one look. Wildcards live under table 0 and compare the schema. */
 #include "gw/interest.h"
 
 #include "gw/map.h"
@@ -35,14 +35,14 @@ struct subscription {
         uint32_t rel_oid;
         struct follower *follower;
         struct wish *wish;
-    } *wished;
+    } * wished;
 };
 
 struct gw_interest {
-    struct gw_idmap tables;   /* rel_oid → struct table */
-    struct gw_map callers;    /* role and claims text → struct gw_caller */
-    struct gw_map channels;   /* worker, channel id → struct subscription */
-    struct gw_buf key;        /* scratch */
+    struct gw_idmap tables; /* rel_oid → struct table */
+    struct gw_map callers;  /* role and claims text → struct gw_caller */
+    struct gw_map channels; /* worker, channel id → struct subscription */
+    struct gw_buf key;      /* scratch */
     uint32_t next_caller_id;
     uint64_t bindings;
 };

@@ -10,7 +10,7 @@ import { anonKey, gatewayUrl, sql } from './stack.mjs';
 
 // Not a measurement: it only turns a hang into a message.
 const PATIENCE_MS = 30_000;
-const MARK = { event: 'INSERT', schema: 'public', table: 'destinations', filter: 'id=gt.1000' };
+const MARK = { event: 'INSERT', schema: 'public', table: 'destinations' };
 
 let opened = 0;
 const open = new Set();

@@ -1,5 +1,5 @@
-/* judge_fixture: a catalog of a few tables, a registry of followers, transactions from the wire, and
- * a stand-in for the hub that answers questions.
+/* judge_fixture: a catalog of a few tables, a registry of followers, transactions from the wire,
+ * and a stand-in for the hub that answers questions.
  *
  * notes is asked and looks nowhere; items is asked and looks into trips (id, owner); posts is for
  * everyone; hidden is not published. All columns are text. */
@@ -141,7 +141,10 @@ static inline void fix_announce(uint32_t oid, const char *name, char identity, c
     ck_assert_int_eq(fed, GW_FED_RELATION);
 }
 
-static inline void fix_begin(void) { wire_feed_begin(fix.assembler, &fix.wire, ++fix.xid); }
+static inline void fix_begin(void)
+{
+    wire_feed_begin(fix.assembler, &fix.wire, ++fix.xid);
+}
 
 static inline void fix_insert(uint32_t oid, const char *const *row, size_t n)
 {

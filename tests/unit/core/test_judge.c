@@ -1,10 +1,9 @@
-/* judge: which questions a transaction raises, and what the answers make of it. Resyncs
- * test_judge_restart.c. */
+/* judge: which questions a transaction raises, and what the answers make of it. Bounds and
+ * restarts: test_judge_resync.c. */
 #include "judge_fixture.h"
 
 /* A row of notes as an element of the question. */
-#define NOTE(id, user, body)                                                                       \
-    "\"(\\\"" id "\\\",\\\"" user "\\\",\\\"" body "\\\")\""
+#define NOTE(id, user, body) "\"(\\\"" id "\\\",\\\"" user "\\\",\\\"" body "\\\")\""
 
 /* ---- who is asked ---- */
 
@@ -88,7 +87,7 @@ START_TEST(test_judge_rows_of_one_caller_share_questions_up_to_the_bound)
     struct gw_case *c = fix_open();
     ck_assert_uint_eq(c->n_asks, 4);
     const char *two = "{" NOTE("1", "ann", "a\\\"\\\"b\\\\\\\\c") ","
-                      "\"(\\\"2\\\",\\\"bob\\\",)\"}";
+                                                                  "\"(\\\"2\\\",\\\"bob\\\",)\"}";
     ck_ask(c, 0, ann, NOTES, two);
     ck_ask(c, 1, bob, NOTES, two);
     ck_ask(c, 2, ann, NOTES, "{" NOTE("3", "bob", "") "}");
@@ -251,12 +250,30 @@ static struct gw_case *open_items(void (*touch)(void))
 }
 
 static void touch_nothing(void) {}
-static void touch_insert(void) { fix_insert(TRIPS, ROW("t", "ann", "n")); }
-static void touch_delete(void) { fix_delete(TRIPS, 'O', ROW("t", "ann", "n")); }
-static void touch_owner(void) { fix_update(TRIPS, ROW("t", "a", "n", "t", "b", "n")); }
-static void touch_name(void) { fix_update(TRIPS, ROW("t", "a", "n", "t", "a", "m")); }
-static void touch_blind(void) { fix_update_blind(TRIPS, ROW("t", "a", "m")); }
-static void touch_truncate(void) { fix_truncate(TRIPS); }
+static void touch_insert(void)
+{
+    fix_insert(TRIPS, ROW("t", "ann", "n"));
+}
+static void touch_delete(void)
+{
+    fix_delete(TRIPS, 'O', ROW("t", "ann", "n"));
+}
+static void touch_owner(void)
+{
+    fix_update(TRIPS, ROW("t", "a", "n", "t", "b", "n"));
+}
+static void touch_name(void)
+{
+    fix_update(TRIPS, ROW("t", "a", "n", "t", "a", "m"));
+}
+static void touch_blind(void)
+{
+    fix_update_blind(TRIPS, ROW("t", "a", "m"));
+}
+static void touch_truncate(void)
+{
+    fix_truncate(TRIPS);
+}
 static void touch_and_undo(void)
 {
     fix_insert(TRIPS, ROW("t", "ann", "n"));

@@ -2,12 +2,11 @@
  */
 #include "judge_fixture.h"
 
-#define NOTE(id, user, body)                                                                       \
-    "\"(\\\"" id "\\\",\\\"" user "\\\",\\\"" body "\\\")\""
+#define NOTE(id, user, body) "\"(\\\"" id "\\\",\\\"" user "\\\",\\\"" body "\\\")\""
 
 static void insert_notes(unsigned n)
 {
-    char id[8];
+    char id[16];
     for (unsigned i = 0; i < n; i++) {
         snprintf(id, sizeof id, "%u", i);
         fix_insert(NOTES, ROW(id, "ann", "x"));
@@ -157,8 +156,8 @@ static struct gw_catalog *wider_catalog(void)
     struct gw_catalog_table *notes = &c->tables[NOTES - TRIPS];
     struct gw_catalog_column *columns = gw_arena_alloc(&c->arena, 4 * sizeof *columns);
     memcpy(columns, notes->columns, 3 * sizeof *columns);
-    columns[3] = (struct gw_catalog_column){
-        .name = GW_SPAN_LIT("added"), .attnum = 4, .type_oid = TEXT_OID};
+    columns[3] =
+        (struct gw_catalog_column){.name = GW_SPAN_LIT("added"), .attnum = 4, .type_oid = TEXT_OID};
     notes->columns = columns;
     notes->n_columns = 4;
     return c;
@@ -245,9 +244,10 @@ START_TEST(test_judge_restart_counts_what_is_withheld_once)
 }
 END_TEST
 
-/* One who was asked and two roles that were not, judged again after `alter`. */
+/* One who was asked and a role that was not, judged again after `alter`. */
 static struct gw_commit *restart_after(void (*alter)(struct gw_catalog *c))
 {
+    fix_use(fix_catalog());
     fix_follow(1, AUTHENTICATED, "ann", NOTES);
     fix_follow(2, SERVICE, "bot", NOTES);
     fix_begin();
