@@ -15,7 +15,7 @@ static const struct {
     int n_params;
 } queries[GW_CATALOG_QUERIES] = {
     [GW_CATALOG_ROLES] = {sql_roles, "reading roles", 1},
-    [GW_CATALOG_TABLES] = {sql_tables, "reading tables", 2},
+    [GW_CATALOG_TABLES] = {sql_tables, "reading tables", 3},
     [GW_CATALOG_COLUMNS] = {sql_columns, "reading columns", 0},
     [GW_CATALOG_POLICIES] = {sql_policies, "reading policies", 1},
     [GW_CATALOG_ACCESS] = {sql_access, "reading privileges", 2},
@@ -108,8 +108,9 @@ static void on_lost(struct gw_db_conn *c, const struct gw_err *err)
 
 static bool send_query(struct gw_db_conn *c, int i)
 {
-    const char *values[] = {c->link->roles_literal, c->link->cfg.publication};
-    static const unsigned types[] = {1009, 25}; /* text[], text */
+    const char *values[] = {c->link->roles_literal, c->link->cfg.publication,
+                            c->link->cfg.access_publication};
+    static const unsigned types[] = {1009, 25, 25}; /* text[], text, text */
     const struct gw_db_params p = {.n = queries[i].n_params, .types = types, .values = values};
     return gw_db_conn_send(c, queries[i].sql, &p);
 }

@@ -63,6 +63,8 @@ static void take_table(struct gw_catalog *c, const PGresult *r, int row, struct 
         .has_identity = bool_at(r, row, 7),
         .row_type_oid = oid_at(r, row, 8),
         .row_array_oid = oid_at(r, row, 9),
+        .followed = bool_at(r, row, 10),
+        .has_children = bool_at(r, row, 11),
         .access = gw_arena_alloc(&c->arena, (c->n_roles + 1) * sizeof *t->access),
     };
 }

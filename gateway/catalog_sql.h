@@ -24,17 +24,26 @@
     "JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = p.tablename "         \
     "WHERE p.pubname = $2::text) "
 
+#define FOLLOWED                                                                                   \
+    "followed AS (SELECT DISTINCT c.oid FROM pg_catalog.pg_publication_tables AS p "               \
+    "JOIN pg_catalog.pg_namespace AS n ON n.nspname = p.schemaname "                               \
+    "JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = p.tablename "         \
+    "WHERE p.pubname = $3::text) "
+
 static const char sql_roles[] = "WITH " ROLES "SELECT id FROM roles";
 
-/* oid, schema, name, published, rls, forced, identity, has an identity, row type, its array */
+/* oid, schema, name, published, rls, forced, identity, has an identity, row type, its array,
+ * followed (in the access publication), has children */
 static const char sql_tables[] =
-    "WITH " PUBLISHED
+    "WITH " PUBLISHED ", " FOLLOWED
     "SELECT c.oid, n.nspname, c.relname, c.oid IN (SELECT oid FROM published), c.relrowsecurity, "
     "c.relforcerowsecurity, c.relreplident, "
     "CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false ELSE EXISTS ("
     "SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisvalid "
     "AND i.indimmediate AND CASE c.relreplident WHEN 'd' THEN i.indisprimary "
-    "ELSE i.indisreplident END) END, c.reltype, t.typarray "
+    "ELSE i.indisreplident END) END, c.reltype, t.typarray, "
+    "c.oid IN (SELECT oid FROM followed), "
+    "EXISTS (SELECT FROM pg_catalog.pg_inherits AS h WHERE h.inhparent = c.oid) "
     "FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
     "JOIN pg_catalog.pg_type AS t ON t.oid = c.reltype WHERE " USER_TABLE "ORDER BY c.oid";
 

@@ -166,8 +166,8 @@ static void publish(struct gw_hub *h)
 #undef X
 }
 
-/* The turn. Answers first, because they free room; then joins, so that they precede the transactions
- * read after them; then transactions, as many as there is room for. */
+/* The turn. Answers first, because they free room; then joins, so that they precede the
+ * transactions read after them; then transactions, as many as there is room for. */
 static void on_wake(void *ctx)
 {
     struct gw_hub *h = ctx;
@@ -204,11 +204,26 @@ static void on_stop(void *ctx)
     uv_close((uv_handle_t *)&h->tick, NULL);
 }
 
-static void drop_wal_event(void *e) { gw_wal_event_free(e); }
-static void drop_wal_command(void *c) { gw_wal_command_free(c); }
-static void drop_db_request(void *r) { gw_db_request_free(r); }
-static void drop_to_hub(void *m) { gw_to_hub_free(m); }
-static void drop_to_worker(void *m) { gw_to_worker_free(m); }
+static void drop_wal_event(void *e)
+{
+    gw_wal_event_free(e);
+}
+static void drop_wal_command(void *c)
+{
+    gw_wal_command_free(c);
+}
+static void drop_db_request(void *r)
+{
+    gw_db_request_free(r);
+}
+static void drop_to_hub(void *m)
+{
+    gw_to_hub_free(m);
+}
+static void drop_to_worker(void *m)
+{
+    gw_to_worker_free(m);
+}
 
 static void make_mailboxes(struct gw_hub *h)
 {
@@ -242,10 +257,22 @@ struct gw_hub *gw_hub_new(const struct gw_hub_config *cfg, struct gw_err *err)
     return h;
 }
 
-struct gw_mailbox *gw_hub_from_wal(struct gw_hub *h) { return h->from_wal; }
-struct gw_mailbox *gw_hub_to_wal(struct gw_hub *h) { return h->to_wal.box; }
-struct gw_mailbox *gw_hub_from_db(struct gw_hub *h) { return h->from_db; }
-struct gw_mailbox *gw_hub_to_db(struct gw_hub *h) { return h->to_db.box; }
+struct gw_mailbox *gw_hub_from_wal(struct gw_hub *h)
+{
+    return h->from_wal;
+}
+struct gw_mailbox *gw_hub_to_wal(struct gw_hub *h)
+{
+    return h->to_wal.box;
+}
+struct gw_mailbox *gw_hub_from_db(struct gw_hub *h)
+{
+    return h->from_db;
+}
+struct gw_mailbox *gw_hub_to_db(struct gw_hub *h)
+{
+    return h->to_db.box;
+}
 struct gw_mailbox *gw_hub_from_worker(struct gw_hub *h, unsigned worker)
 {
     return h->from_worker[worker];

@@ -2,9 +2,9 @@
  *
  * A Relation message says that something about a table may have changed (columns, policies, grants,
  * RLS on or off: Postgres sends it after the relcache entry was invalidated). The wal link pauses
- * there; the catalog is read after that moment, put in use, and only then do later rows flow. Joins that
- * name something unknown, rows that no longer fit, and a slow poll (role membership, role attributes)
- * ask for a newer one too. */
+ * there; the catalog is read after that moment, put in use, and only then do later rows flow. Joins
+ * that name something unknown, rows that no longer fit, and a slow poll (role membership, role
+ * attributes) ask for a newer one too. */
 #include "hub_internal.h"
 
 #include <stdlib.h>
@@ -64,6 +64,7 @@ void hub_catalog_on_reply(struct gw_hub *h, struct gw_db_request *reply)
     if (reply->code != GW_OK) {
         gw_log_err(h->catalog ? GW_LOG_WARN : GW_LOG_ERROR, "catalog_load_failed", &reply->err);
         h->catalog_retry_ms = gw_clock_mono_ms() + RETRY_MS;
+        hub_let_server_go(h); /* the stream may be paused at a Relation message */
         return;
     }
     bool is_first = !h->catalog;
@@ -86,8 +87,8 @@ void hub_catalog_tick(struct gw_hub *h, int64_t now_ms)
     if (h->catalog_request)
         return;
     bool retry = h->catalog_retry_ms && now_ms >= h->catalog_retry_ms;
-    bool poll = !h->catalog_retry_ms &&
-                now_ms - h->catalog_at_ms >= h->cfg.settings->catalog_poll_ms;
+    bool poll =
+        !h->catalog_retry_ms && now_ms - h->catalog_at_ms >= h->cfg.settings->catalog_poll_ms;
     if (retry || poll)
         load(h);
 }

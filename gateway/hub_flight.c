@@ -1,10 +1,11 @@
 /* hub_flight: transactions on their way to the history.
  *
- * DESIGN. Each transaction that comes from the wal link becomes a flight and takes the next sequence
- * number at once; the questions of several flights are asked side by side, but flights leave in the
- * order they entered (P4). A flight whose database went away is asked again when it is back: a
- * transaction is never dropped for that (P3). A table whose questions ran out of budget is suspended
- * for a while: its asked readers are not judged, and are told to resync when the suspension ends.
+ * DESIGN. Each transaction that comes from the wal link becomes a flight and takes the next
+ * sequence number at once; the questions of several flights are asked side by side, but flights
+ * leave in the order they entered (P4). A flight whose database went away is asked again when it is
+ * back: a transaction is never dropped for that (P3). A table whose questions ran out of budget is
+ * suspended for a while: its asked readers are not judged, and are told to resync when the
+ * suspension ends.
  *
  * Flushed: a mark remembers, per flight, up to which LSN the log is done with once every worker has
  * released that commit. */
@@ -123,6 +124,7 @@ static struct gw_judge_env judge_env(struct gw_hub *h)
                                  .stats = &h->judge,
                                  .rows_per_question = HUB_ROWS_PER_QUESTION,
                                  .max_evaluations = HUB_EVALUATIONS_MAX,
+                                 .max_rows_bytes = HUB_ROWS_BYTES_MAX,
                                  .ctx = h,
                                  .views = views_of,
                                  .is_suspended = is_suspended};
@@ -197,7 +199,7 @@ static void warn_policy(struct gw_hub *h, const struct gw_ask *ask, const struct
 
 /* The server is going away and waits for the walsender, which waits for us: let it go (it would
  * otherwise hold its shutdown until wal_sender_timeout). */
-static void let_server_go(struct gw_hub *h)
+void hub_let_server_go(struct gw_hub *h)
 {
     if (!h->streaming || !gw_db_link_is_down(h->cfg.db))
         return;
@@ -207,14 +209,14 @@ static void let_server_go(struct gw_hub *h)
     hub_post(&h->to_wal, c);
 }
 
-/* The connection broke. While the server is away a transaction waits for it as long as it takes; with
- * the server there, a policy that keeps ending its own backend runs out of budget. */
+/* The connection broke. While the server is away a transaction waits for it as long as it takes;
+ * with the server there, a policy that keeps ending its own backend runs out of budget. */
 static void ask_failed(struct gw_hub *h, struct flight *f)
 {
     h->reasks++;
     if (gw_db_link_is_down(h->cfg.db)) {
         f->reasks = 0;
-        let_server_go(h);
+        hub_let_server_go(h);
     } else if (++f->reasks > REASKS_MAX) {
         for (uint32_t i = 0; i < f->c->n_asks; i++)
             f->c->asks[i].code = GW_E_BUDGET;
@@ -263,7 +265,8 @@ void hub_flight_on_catalog(struct gw_hub *h)
 
 bool hub_flight_has_room(const struct gw_hub *h)
 {
-    return h->n_flights < HUB_FLIGHTS_MAX && h->flight_bytes < HUB_FLIGHT_BYTES_MAX;
+    /* Before the first catalog nothing can be judged: transactions wait in the mailbox. */
+    return h->catalog && h->n_flights < HUB_FLIGHTS_MAX && h->flight_bytes < HUB_FLIGHT_BYTES_MAX;
 }
 
 static struct flight *flight_new(struct gw_hub *h, size_t bytes)

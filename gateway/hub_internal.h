@@ -14,6 +14,7 @@
 #define HUB_TICK_MS 50
 #define HUB_ROWS_PER_QUESTION 500
 #define HUB_EVALUATIONS_MAX 100000
+#define HUB_ROWS_BYTES_MAX ((size_t)64 << 20)
 
 /* One transaction on its way to the history; its place in the order is fixed when it enters. */
 struct flight {
@@ -112,6 +113,9 @@ void hub_flight_on_reply(struct gw_hub *h, struct gw_db_request *reply);
 void hub_flight_on_catalog(struct gw_hub *h); /* a newer catalog is in use */
 void hub_flight_tick(struct gw_hub *h, int64_t now_ms);
 void hub_flight_pump(struct gw_hub *h); /* finished ones, in order, to the history */
+/* Something waits for the database and that is away: drop the stream, or the server, which waits for
+ * us to read it, could not end. */
+void hub_let_server_go(struct gw_hub *h);
 
 /* hub_catalog.c */
 void hub_catalog_want(struct gw_hub *h); /* load one that is newer than now */

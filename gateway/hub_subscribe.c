@@ -1,6 +1,6 @@
-/* hub_subscribe: joins. A worker's bindings are checked against the catalog, their filter values are
- * brought into canonical form, and the subscription enters the registry at one point of the stream:
- * the reply names it, and every commit from there on is matched.
+/* hub_subscribe: joins. A worker's bindings are checked against the catalog, their filter values
+ * are brought into canonical form, and the subscription enters the registry at one point of the
+ * stream: the reply names it, and every commit from there on is matched.
  *
  * What can't be decided yet waits, never the thread: for the first stream (a slot exists), for a
  * catalog (also a newer one, before a table or column is called unknown), for Postgres to cast a

@@ -1,8 +1,8 @@
 /* serve: one list of parts, read forwards to start and backwards to stop.
  *
  * settings → log → verifier → history → workers → links → hub (mailboxes) → threads → listener.
- * On SIGTERM or SIGINT: listener closed, workers tell their clients to come back and drain, then the
- * hub, then the links (the wal link sends a last status), then the memory. */
+ * On SIGTERM or SIGINT: listener closed, workers tell their clients to come back and drain, then
+ * the hub, then the links (the wal link sends a last status), then the memory. */
 #include "serve.h"
 
 #include "hub.h"

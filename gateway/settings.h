@@ -23,7 +23,7 @@ struct gw_settings {
     enum gw_log_level log;
     size_t max_txn_bytes;     /* ROWCAST_MAX_TXN_BYTES, 64 MiB */
     size_t max_message_bytes; /* ROWCAST_MAX_MESSAGE_BYTES, 3 000 500: one client message */
-    size_t outbox_bytes;      /* ROWCAST_OUTBOX_BYTES, 1 MiB */
+    size_t outbox_bytes;      /* ROWCAST_OUTBOX_BYTES, 8 MiB */
     size_t history_bytes;     /* ROWCAST_HISTORY_BYTES, 64 MiB */
     size_t mailbox_bytes;     /* ROWCAST_MAILBOX_BYTES, 64 MiB: wal to hub */
     unsigned max_connections; /* ROWCAST_MAX_CONNECTIONS, 10 000 */

@@ -52,7 +52,7 @@ static const struct gw_setting table[] = {
     {"max_message_bytes", GW_SETTING_BYTES, "3000500", NULL,
      "one message of a client; a larger one closes with 1009", AT(max_message_bytes),
      .min = 1 * KIB, .max = 64 * MIB},
-    {"outbox_bytes", GW_SETTING_BYTES, "1MiB", NULL,
+    {"outbox_bytes", GW_SETTING_BYTES, "8MiB", NULL,
      "frames that may wait for one client; past it the client resyncs", AT(outbox_bytes),
      .min = 16 * KIB, .max = 1 * GIB},
     {"history_bytes", GW_SETTING_BYTES, "64MiB", NULL, "commits kept for the workers",

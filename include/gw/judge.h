@@ -20,8 +20,10 @@ struct gw_ask {
     struct gw_buf rows; /* array literal */
     uint32_t n_rows, cap_rows;
     uint32_t *offsets; /* where each element starts in rows */
-    struct gw_ask_row {
+    uint32_t n_refs, cap_refs;
+    struct gw_ask_ref { /* which images an answer speaks for: those alike in what policies read */
         uint32_t change; /* index into the transaction's changes */
+        uint32_t row;    /* < n_rows */
         bool is_old;
     } *refs;
     unsigned char *visible; /* answer: n_rows bytes, 1: visible */
@@ -45,6 +47,7 @@ struct gw_judge_env {
     struct gw_judge_stats *stats;
     uint32_t rows_per_question; /* 500 */
     uint64_t max_evaluations;   /* per transaction; past it: E_BUDGET without asking */
+    size_t max_rows_bytes;      /* of all array literals together; likewise */
     void *ctx;
     /* Borrowed views of a relation version under the present catalog. */
     const struct gw_table_views *(*views)(void *ctx, const struct gw_relation *rel);

@@ -37,7 +37,7 @@ struct gw_shard_ops {
 
 struct gw_shard_limits {
     uint32_t channels_per_session; /* ROWCAST_MAX_CHANNELS, default 100 */
-    size_t outbox_bytes;           /* ROWCAST_OUTBOX_BYTES, default 1 MiB */
+    size_t outbox_bytes;           /* ROWCAST_OUTBOX_BYTES, default 8 MiB */
     int64_t idle_ms;               /* no client data for this long: close; default 60 000 */
 };
 

@@ -4,6 +4,9 @@
  * readers are found (gw/catalog.h). EVERYONE needs no question. ASKED makes a row in the question
  * of that caller on that table; rows of one caller and table share questions, up to a bound.
  *
+ * A policy's answer depends on the caller, the columns it reads and its look-ups: images of one
+ * transaction that are alike in those columns share one row of the question.
+ *
  * New images are always asked about as they are. An old image may be asked about "now" only if now
  * still tells the truth about "before": the policy's answer depends on the image alone, or on
  * look-ups that this very transaction has left alone. Otherwise the old image is unknown: a DELETE
@@ -19,6 +22,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define REFS_MAX 4000000 /* caller × image per transaction, shared answers included: 48 MB */
+
 /* Dependencies of one (table, role) on what the transaction touched; worked out once. */
 struct role_state {
     const struct gw_table_access *access; /* key */
@@ -32,7 +37,16 @@ struct builder {
     struct role_state *roles;
     uint32_t n_roles, cap_roles;
     uint64_t evaluations;
+    size_t rows_bytes;
+    uint64_t refs;
     uint32_t change; /* the one being looked at */
+    /* Images that are alike in everything a role's policies read get one answer (DESIGN). */
+    struct gw_map classes;  /* access, relation, cells read → class number */
+    struct gw_idmap row_of; /* question, class → row + 1 */
+    struct class_memo {
+        uint32_t change, class; /* of the change looked at; class 0: not worked out */
+    } memo[GW_ROLES_MAX][2];
+    struct gw_buf key;
 };
 
 /* ---- what the transaction did to a look-up ---- */
@@ -147,23 +161,81 @@ static struct gw_span encoded_row(struct builder *b, bool is_old)
     return *row;
 }
 
-static void ask_add_row(struct builder *b, const struct gw_caller *caller, bool is_old)
+static void key_add_cells(struct builder *b, const struct gw_table_access *access, bool is_old)
 {
-    if (++b->evaluations > b->env->max_evaluations) {
-        b->c->over_budget = true;
-        return;
+    const struct gw_catalog_table *table = b->c->changes[b->change].table;
+    const struct gw_change *change = &b->c->txn->changes[b->change];
+    const struct gw_image *image = is_old ? change->old : change->new_;
+    for (uint16_t i = 0; i < change->rel->n_columns; i++) {
+        int at = gw_catalog_column_find(table, change->rel->columns[i].name);
+        if (at < 0 || !gw_colset_has(&access->reads, (unsigned)at))
+            continue;
+        const struct gw_cell *cell = &image->cells[i];
+        gw_buf_add_u16(&b->key, i);
+        gw_buf_add_byte(&b->key, (char)cell->state);
+        gw_buf_add_u64(&b->key, cell->state == GW_CELL_VALUE ? cell->text.n : 0);
+        if (cell->state == GW_CELL_VALUE)
+            gw_buf_add_span(&b->key, cell->text);
     }
-    struct gw_ask *ask = ask_with_room(b, caller, b->c->changes[b->change].table);
+}
+
+/* Number (1, 2, …) of the class that an image is in for a role. */
+static uint32_t class_of(struct builder *b, const struct gw_table_access *access, unsigned role_id,
+                         bool is_old)
+{
+    struct class_memo *memo = &b->memo[role_id][is_old];
+    if (memo->class && memo->change == b->change)
+        return memo->class;
+    const struct gw_relation *rel = b->c->txn->changes[b->change].rel;
+    gw_buf_reset(&b->key);
+    gw_buf_add(&b->key, &access, sizeof access);
+    gw_buf_add(&b->key, &rel, sizeof rel);
+    key_add_cells(b, access, is_old);
+    uintptr_t found = (uintptr_t)gw_map_find(&b->classes, gw_buf_span(&b->key));
+    if (!found) {
+        found = b->classes.count + 1;
+        gw_map_put(&b->classes, gw_buf_span(&b->key), (void *)found);
+    }
+    *memo = (struct class_memo){b->change, (uint32_t)found};
+    return (uint32_t)found;
+}
+
+static uint32_t ask_put_row(struct builder *b, struct gw_ask *ask, bool is_old)
+{
     if (ask->n_rows == ask->cap_rows) {
         ask->cap_rows = ask->cap_rows ? ask->cap_rows * 2 : 4;
         ask->offsets = gw_realloc(ask->offsets, ask->cap_rows * sizeof *ask->offsets);
-        ask->refs = gw_realloc(ask->refs, ask->cap_rows * sizeof *ask->refs);
     }
     if (ask->n_rows > 0)
         gw_buf_add_byte(&ask->rows, ',');
-    ask->offsets[ask->n_rows] = (uint32_t)ask->rows.n;
-    ask->refs[ask->n_rows++] = (struct gw_ask_row){b->change, is_old};
+    size_t start = ask->rows.n;
+    ask->offsets[ask->n_rows] = (uint32_t)start;
     gw_buf_add_span(&ask->rows, encoded_row(b, is_old));
+    b->rows_bytes += ask->rows.n - start;
+    b->evaluations++;
+    b->c->over_budget |= b->evaluations > b->env->max_evaluations ||
+                         (b->env->max_rows_bytes && b->rows_bytes > b->env->max_rows_bytes);
+    return ask->n_rows++;
+}
+
+static void ask_add_image(struct builder *b, const struct gw_caller *caller, bool is_old)
+{
+    if (b->c->over_budget)
+        return;
+    struct gw_ask *ask = ask_with_room(b, caller, b->c->changes[b->change].table);
+    uint32_t class = class_of(b, ask->access, caller->claims->role_id, is_old);
+    uint64_t key = (uint64_t)(ask - b->c->asks) << 32 | class;
+    uintptr_t row = (uintptr_t)gw_idmap_find(&b->row_of, key);
+    if (!row) {
+        row = ask_put_row(b, ask, is_old) + 1u;
+        gw_idmap_put(&b->row_of, key, (void *)row);
+    }
+    b->c->over_budget |= ++b->refs > REFS_MAX;
+    if (ask->n_refs == ask->cap_refs) {
+        ask->cap_refs = ask->cap_refs ? ask->cap_refs * 2 : 4;
+        ask->refs = gw_realloc(ask->refs, ask->cap_refs * sizeof *ask->refs);
+    }
+    ask->refs[ask->n_refs++] = (struct gw_ask_ref){b->change, (uint32_t)row - 1, is_old};
 }
 
 /* ---- one change, one caller ---- */
@@ -196,11 +268,11 @@ static void ask_about(struct builder *b, const struct gw_caller *caller,
         return;
     }
     if (change->op != GW_OP_DELETE)
-        ask_add_row(b, caller, false);
+        ask_add_image(b, caller, false);
     if (change->op == GW_OP_INSERT)
         return;
     if (can_judge_old(b, access)) {
-        ask_add_row(b, caller, true);
+        ask_add_image(b, caller, true);
     } else if (change->op == GW_OP_DELETE) {
         count_once(&b->env->stats->deletes_withheld, &cc->counted_delete, role_id);
     } else {
@@ -256,18 +328,30 @@ static void build_finish(struct builder *b)
         struct gw_ask *ask = &c->asks[i];
         gw_question_rows_close(&ask->rows);
         gw_buf_cstr(&ask->rows);
-        ask->visible = gw_alloc(ask->n_rows);
+        ask->visible = gw_alloc(ask->n_rows ? ask->n_rows : 1);
         ask->code = c->over_budget ? GW_E_BUDGET : GW_OK;
     }
     b->env->stats->evaluations += c->over_budget ? 0 : b->evaluations;
     gw_idmap_fini(&b->open_asks);
+    gw_idmap_fini(&b->row_of);
+    gw_map_fini(&b->classes);
+    gw_buf_fini(&b->key);
     free(b->roles);
+}
+
+static void builder_init(struct builder *b, struct gw_case *c, const struct gw_judge_env *env)
+{
+    *b = (struct builder){.c = c, .env = env};
+    gw_idmap_init(&b->open_asks);
+    gw_idmap_init(&b->row_of);
+    gw_map_init(&b->classes, 0);
+    gw_buf_init(&b->key, 0);
 }
 
 static void build(struct gw_case *c, const struct gw_judge_env *env)
 {
-    struct builder b = {.c = c, .env = env};
-    gw_idmap_init(&b.open_asks);
+    struct builder b;
+    builder_init(&b, c, env);
     for (b.change = 0; b.change < c->txn->n_changes && !c->over_budget; b.change++)
         build_change(&b);
     build_finish(&b);
@@ -344,7 +428,7 @@ static void renew_change(struct builder *b)
 static void renew_ask(struct builder *b, const struct gw_ask *before)
 {
     struct gw_caller caller = {.id = before->caller_id, .claims = before->claims};
-    for (uint32_t i = 0; i < before->n_rows && !b->c->over_budget; i++) {
+    for (uint32_t i = 0; i < before->n_refs && !b->c->over_budget; i++) {
         b->change = before->refs[i].change;
         bool is_delete = b->c->txn->changes[b->change].op == GW_OP_DELETE;
         if (before->refs[i].is_old == is_delete && b->c->changes[b->change].table)
@@ -373,8 +457,8 @@ void gw_case_restart(struct gw_case *c, const struct gw_judge_env *env)
     c->attempts++;
     gw_catalog_unref(c->catalog);
     c->catalog = gw_catalog_ref(env->catalog);
-    struct builder b = {.c = c, .env = env};
-    gw_idmap_init(&b.open_asks);
+    struct builder b;
+    builder_init(&b, c, env);
     for (b.change = 0; b.change < c->txn->n_changes; b.change++)
         renew_change(&b);
     for (uint32_t i = 0; i < n_before; i++)

@@ -34,7 +34,7 @@ static struct grant *collect_grants(const struct gw_case *c, struct gw_judge_sta
 {
     size_t cap = 0;
     for (uint32_t i = 0; i < c->n_asks; i++)
-        cap += c->asks[i].n_rows;
+        cap += c->asks[i].n_refs;
     struct grant *grants = gw_alloc((cap ? cap : 1) * sizeof *grants);
     *n = 0;
     for (uint32_t i = 0; i < c->n_asks; i++) {
@@ -43,8 +43,8 @@ static struct grant *collect_grants(const struct gw_case *c, struct gw_judge_sta
         stats->stale_rows += ask->code == GW_E_UNSUPPORTED ? ask->n_rows : 0;
         if (ask->code != GW_OK && ask->code != GW_E_POLICY)
             continue;
-        for (uint32_t r = 0; r < ask->n_rows; r++)
-            if (ask->visible[r])
+        for (uint32_t r = 0; r < ask->n_refs; r++)
+            if (ask->visible[ask->refs[r].row])
                 grants[(*n)++] = (struct grant){ask->refs[r].change, ask->refs[r].is_old,
                                                 ask->claims->role_id, ask->caller_id};
     }

@@ -183,7 +183,7 @@ static inline struct gw_case *fix_open(void)
     return gw_case_open(wire_feed_commit(fix.assembler, &fix.wire, fix.xid), &fix.env);
 }
 
-/* Answer ask i: one '1' or '0' per row. */
+/* Answer ask i: one '1' or '0' per row, however many images share it. */
 static inline void fix_answer(struct gw_case *c, uint32_t i, enum gw_code code, const char *rows)
 {
     ck_assert_uint_lt(i, c->n_asks);
@@ -207,6 +207,28 @@ static inline bool fix_admits(const struct gw_audience *au, unsigned role, uint3
     return gw_audience_admits(au, &id);
 }
 
+/* Every row of a question speaks for at least one image, and every image has its row: rows come in
+ * the order in which the first image of each was met. */
+static inline void ck_refs_cover_rows(const struct gw_case *c, const struct gw_ask *ask)
+{
+    uint32_t n_met = 0;
+    for (uint32_t k = 0; k < ask->n_refs; k++) {
+        ck_assert_uint_lt(ask->refs[k].change, c->txn->n_changes);
+        ck_assert_uint_le(ask->refs[k].row, n_met);
+        n_met += ask->refs[k].row == n_met;
+    }
+    ck_assert_uint_eq(ask->n_rows, n_met);
+}
+
+static inline void ck_ref(const struct gw_ask *ask, uint32_t k, uint32_t change, uint32_t row,
+                          bool is_old)
+{
+    ck_assert_uint_lt(k, ask->n_refs);
+    ck_assert_uint_eq(ask->refs[k].change, change);
+    ck_assert_uint_eq(ask->refs[k].row, row);
+    ck_assert_int_eq(ask->refs[k].is_old, is_old);
+}
+
 /* The question, and that each offset points at its element: `"(` and then the row. */
 static inline void ck_ask(const struct gw_case *c, uint32_t i, uint32_t caller, uint32_t oid,
                           const char *rows)
@@ -217,6 +239,7 @@ static inline void ck_ask(const struct gw_case *c, uint32_t i, uint32_t caller, 
     ck_assert_uint_eq(ask->table->oid, oid);
     ck_assert_ptr_eq(ask->access, &ask->table->access[ask->claims->role_id]);
     ck_assert_str_eq(ask->rows.p, rows);
+    ck_refs_cover_rows(c, ask);
     for (uint32_t k = 0; k < ask->n_rows; k++)
         ck_assert(strncmp(ask->rows.p + ask->offsets[k], "\"(", 2) == 0 &&
                   strchr("{,", ask->rows.p[ask->offsets[k] - 1]));

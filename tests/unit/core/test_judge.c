@@ -83,15 +83,15 @@ START_TEST(test_judge_rows_of_one_caller_share_questions_up_to_the_bound)
     fix_begin();
     fix_insert(NOTES, ROW("1", "ann", "a\"b\\c"));
     fix_insert(NOTES, ROW("2", "bob", NULL));
-    fix_insert(NOTES, ROW("3", "bob", ""));
+    fix_insert(NOTES, ROW("3", "cid", ""));
     struct gw_case *c = fix_open();
     ck_assert_uint_eq(c->n_asks, 4);
     const char *two = "{" NOTE("1", "ann", "a\\\"\\\"b\\\\\\\\c") ","
                                                                   "\"(\\\"2\\\",\\\"bob\\\",)\"}";
     ck_ask(c, 0, ann, NOTES, two);
     ck_ask(c, 1, bob, NOTES, two);
-    ck_ask(c, 2, ann, NOTES, "{" NOTE("3", "bob", "") "}");
-    ck_ask(c, 3, bob, NOTES, "{" NOTE("3", "bob", "") "}");
+    ck_ask(c, 2, ann, NOTES, "{" NOTE("3", "cid", "") "}");
+    ck_ask(c, 3, bob, NOTES, "{" NOTE("3", "cid", "") "}");
     fix_answer(c, 0, GW_OK, "10");
     fix_answer(c, 1, GW_OK, "01");
     fix_answer(c, 2, GW_OK, "0");
@@ -113,6 +113,127 @@ START_TEST(test_judge_abandoned_case_frees_everything)
     fix_insert(NOTES, ROW("1", "ann", "x"));
     gw_case_free(fix_open());
     gw_case_free(NULL);
+}
+END_TEST
+
+/* ---- images that are alike in what the policies read ---- */
+
+/* user_id alone is read of notes, unless the test says otherwise. */
+
+START_TEST(test_judge_equal_images_share_a_row_and_its_answer)
+{
+    uint32_t ann = fix_follow(1, AUTHENTICATED, "ann", NOTES);
+    uint32_t bob = fix_follow(2, AUTHENTICATED, "bob", NOTES);
+    fix.env.max_evaluations = 2; /* one per caller: shared rows count once */
+    fix_begin();
+    fix_insert(NOTES, ROW("1", "ann", "x"));
+    fix_insert(NOTES, ROW("2", "ann", NULL));
+    struct gw_case *c = fix_open();
+    ck_assert_uint_eq(c->n_asks, 2); /* a row is shared by images, never by callers */
+    ck_ask(c, 0, ann, NOTES, "{" NOTE("1", "ann", "x") "}");
+    ck_ask(c, 1, bob, NOTES, "{" NOTE("1", "ann", "x") "}");
+    ck_assert_uint_eq(c->asks[0].n_refs, 2);
+    ck_ref(&c->asks[0], 0, 0, 0, false);
+    ck_ref(&c->asks[0], 1, 1, 0, false);
+    ck_assert_uint_eq(fix.stats.evaluations, 2);
+    fix_answer(c, 0, GW_OK, "1");
+    fix_answer(c, 1, GW_OK, "0");
+    struct gw_commit *commit = fix_close(c);
+    ck_assert_uint_eq(commit->n_changes, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        ck_assert(fix_admits(&commit->changes[i].readers, AUTHENTICATED, ann));
+        ck_assert(!fix_admits(&commit->changes[i].readers, AUTHENTICATED, bob));
+    }
+    gw_commit_free(commit);
+}
+END_TEST
+
+/* Two rows of notes that must not share; the caller may see the second alone. */
+static void ck_not_shared(const char *const *first, const char *const *second, size_t n)
+{
+    uint32_t ann = fix_follow(1, AUTHENTICATED, "ann", NOTES);
+    fix_begin();
+    fix_insert(NOTES, first, n);
+    fix_insert(NOTES, second, n);
+    struct gw_case *c = fix_open();
+    ck_assert_uint_eq(c->n_asks, 1);
+    ck_assert_uint_eq(c->asks[0].n_rows, 2);
+    ck_refs_cover_rows(c, &c->asks[0]);
+    fix_answer(c, 0, GW_OK, "01");
+    struct gw_commit *commit = fix_close(c);
+    ck_assert_uint_eq(commit->n_changes, 1);
+    ck_assert(gw_span_eq(commit->changes[0].change->new_->cells[0].text, gw_span_of(second[0])));
+    ck_assert(fix_admits(&commit->changes[0].readers, AUTHENTICATED, ann));
+    gw_commit_free(commit);
+}
+
+START_TEST(test_judge_images_that_differ_in_a_read_column_do_not_share)
+{
+    ck_not_shared((const char *[]){"1", "bob", "x"}, (const char *[]){"2", "ann", "x"}, 3);
+}
+END_TEST
+
+START_TEST(test_judge_null_and_empty_do_not_share)
+{
+    ck_not_shared((const char *[]){"1", NULL, "x"}, (const char *[]){"2", "", "x"}, 3);
+}
+END_TEST
+
+/* Two columns are read: where one value ends and the next begins matters too. */
+static const char *const APART[][2][3] = {
+    {{"1", "a", "bc"}, {"2", "ab", "c"}},
+    {{"1", "a\2", "b"}, {"2", "a", "\2b"}}, /* 2 is GW_CELL_VALUE */
+    {{"1", "a", NULL}, {"2", NULL, "a"}},
+    {{"1", "a", "b"}, {"2", "a", "c"}},
+};
+
+START_TEST(test_judge_values_of_two_read_columns_do_not_run_together)
+{
+    struct gw_catalog *catalog = fix_catalog();
+    fx_policy(catalog, &catalog->tables[NOTES - TRIPS], BIT(AUTHENTICATED), "(body = auth.uid())");
+    fix_use(catalog);
+    ck_not_shared(APART[_i][0], APART[_i][1], 3);
+}
+END_TEST
+
+/* The log does not carry body: it is computed from columns that no policy names. */
+START_TEST(test_judge_images_under_a_read_generated_column_do_not_share)
+{
+    struct gw_catalog *catalog = fix_catalog();
+    struct gw_catalog_table *notes = &catalog->tables[NOTES - TRIPS];
+    notes->columns[2].generation = GW_SPAN_LIT("lower(user_id)");
+    notes->policies[0].qual = GW_SPAN_LIT("(body = auth.uid())");
+    fix_use(catalog);
+    fix_announce(NOTES, "notes", 'f', "id user_id");
+    ck_not_shared((const char *[]){"1", "bob"}, (const char *[]){"2", "ann"}, 2);
+}
+END_TEST
+
+START_TEST(test_judge_old_and_new_alike_share_a_row)
+{
+    uint32_t ann = fix_follow(1, AUTHENTICATED, "ann", NOTES);
+    uint32_t bob = fix_follow(2, AUTHENTICATED, "bob", NOTES);
+    fix_begin();
+    fix_update(NOTES, ROW("1", "ann", "x", "1", "ann", "y"));
+    fix_delete(NOTES, 'O', ROW("2", "ann", "z"));
+    struct gw_case *c = fix_open();
+    ck_assert_uint_eq(c->n_asks, 2);
+    ck_ask(c, 0, ann, NOTES, "{" NOTE("1", "ann", "y") "}");
+    ck_assert_uint_eq(c->asks[0].n_refs, 3);
+    ck_ref(&c->asks[0], 0, 0, 0, false);
+    ck_ref(&c->asks[0], 1, 0, 0, true);
+    ck_ref(&c->asks[0], 2, 1, 0, true);
+    fix_answer(c, 0, GW_OK, "1");
+    fix_answer(c, 1, GW_OK, "0");
+    struct gw_commit *commit = fix_close(c);
+    ck_assert_uint_eq(commit->n_changes, 2);
+    ck_assert(fix_admits(&commit->changes[0].readers, AUTHENTICATED, ann));
+    ck_assert(fix_admits(&commit->changes[0].sees_old, AUTHENTICATED, ann));
+    ck_assert(fix_admits(&commit->changes[1].readers, AUTHENTICATED, ann));
+    ck_assert(!fix_admits(&commit->changes[0].readers, AUTHENTICATED, bob));
+    ck_assert(!fix_admits(&commit->changes[0].sees_old, AUTHENTICATED, bob));
+    ck_assert(!fix_admits(&commit->changes[1].readers, AUTHENTICATED, bob));
+    gw_commit_free(commit);
 }
 END_TEST
 
@@ -184,7 +305,7 @@ START_TEST(test_judge_policy_that_raises_keeps_the_visible_rows)
     uint32_t ann = fix_follow(1, AUTHENTICATED, "ann", NOTES);
     fix_begin();
     fix_insert(NOTES, ROW("1", "ann", "x"));
-    fix_insert(NOTES, ROW("2", "ann", "raises"));
+    fix_insert(NOTES, ROW("2", "raises", "x"));
     struct gw_case *c = fix_open();
     fix_answer(c, 0, GW_E_POLICY, "10");
     ck_assert(!gw_case_needs_catalog(c));
@@ -245,7 +366,7 @@ static struct gw_case *open_items(void (*touch)(void))
     fix_begin();
     touch();
     fix_delete(ITEMS, 'O', ROW("1", "t", "x"));
-    fix_update(ITEMS, ROW("2", "t", "x", "2", "t", "y"));
+    fix_update(ITEMS, ROW("2", "u", "x", "2", "v", "x"));
     return fix_open();
 }
 
@@ -353,6 +474,13 @@ int main(void)
     tcase_add_test(tc, test_judge_unfollowed_and_unpublished_tables_tell_nobody);
     tcase_add_test(tc, test_judge_rows_of_one_caller_share_questions_up_to_the_bound);
     tcase_add_test(tc, test_judge_abandoned_case_frees_everything);
+    tcase_add_test(tc, test_judge_equal_images_share_a_row_and_its_answer);
+    tcase_add_test(tc, test_judge_images_that_differ_in_a_read_column_do_not_share);
+    tcase_add_test(tc, test_judge_null_and_empty_do_not_share);
+    tcase_add_loop_test(tc, test_judge_values_of_two_read_columns_do_not_run_together, 0,
+                        sizeof APART / sizeof *APART);
+    tcase_add_test(tc, test_judge_images_under_a_read_generated_column_do_not_share);
+    tcase_add_test(tc, test_judge_old_and_new_alike_share_a_row);
     tcase_add_test(tc, test_judge_update_has_four_cells);
     tcase_add_test(tc, test_judge_delete_is_told_to_who_sees_old);
     tcase_add_test(tc, test_judge_change_nobody_sees_is_not_in_the_commit);

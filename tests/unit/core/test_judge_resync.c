@@ -4,12 +4,14 @@
 
 #define NOTE(id, user, body) "\"(\\\"" id "\\\",\\\"" user "\\\",\\\"" body "\\\")\""
 
+/* No two alike in what the policies read: each is a row of the question. */
 static void insert_notes(unsigned n)
 {
-    char id[16];
+    char id[16], user[16];
     for (unsigned i = 0; i < n; i++) {
         snprintf(id, sizeof id, "%u", i);
-        fix_insert(NOTES, ROW(id, "ann", "x"));
+        snprintf(user, sizeof user, "ann%u", i);
+        fix_insert(NOTES, ROW(id, user, "x"));
     }
 }
 
@@ -51,6 +53,43 @@ START_TEST(test_judge_past_max_evaluations_resyncs_without_questions)
     ck_resync(commit, 1, POSTS, GW_E_BUDGET);
     ck_assert_uint_eq(fix.stats.resync_budget, 2);
     ck_assert_uint_eq(fix.n_budget_spent, 0); /* no time of the database was spent */
+    gw_commit_free(commit);
+}
+END_TEST
+
+/* Braces and commas around the elements are not counted. */
+START_TEST(test_judge_row_bytes_at_the_bound_are_asked)
+{
+    fix_follow(1, AUTHENTICATED, "ann", NOTES);
+    fix.env.max_rows_bytes = 2 * strlen(NOTE("0", "ann0", "x"));
+    fix_begin();
+    insert_notes(2);
+    fix_insert(NOTES, ROW("2", "ann0", "shares the row of the first, whatever its size"));
+    struct gw_case *c = fix_open();
+    ck_ask(c, 0, 1, NOTES, "{" NOTE("0", "ann0", "x") "," NOTE("1", "ann1", "x") "}");
+    ck_assert_int_eq(c->asks[0].code, GW_OK);
+    gw_case_free(c);
+}
+END_TEST
+
+START_TEST(test_judge_past_max_rows_bytes_resyncs_without_questions)
+{
+    fix_follow(1, AUTHENTICATED, "ann", NOTES);
+    fix_follow(2, AUTHENTICATED, "bob", NOTES); /* the bound is for all questions together */
+    fix.env.max_rows_bytes = 2 * strlen(NOTE("0", "ann0", "x")) - 1;
+    fix_begin();
+    insert_notes(1);
+    struct gw_case *c = fix_open();
+    ck_assert_uint_eq(c->n_asks, 2);
+    for (uint32_t i = 0; i < c->n_asks; i++)
+        ck_assert_int_eq(c->asks[i].code, GW_E_BUDGET);
+    ck_assert_uint_eq(fix.stats.evaluations, 0);
+    struct gw_commit *commit = fix_close(c);
+    ck_assert_uint_eq(commit->n_changes, 0);
+    ck_assert_uint_eq(commit->n_resyncs, 1);
+    ck_resync(commit, 0, NOTES, GW_E_BUDGET);
+    ck_assert_uint_eq(fix.stats.resync_budget, 1);
+    ck_assert_uint_eq(fix.n_budget_spent, 0);
     gw_commit_free(commit);
 }
 END_TEST
@@ -176,7 +215,7 @@ START_TEST(test_judge_stale_rows_want_a_catalog_once)
     gw_case_restart(c, &fix.env);
     ck_assert(!gw_case_needs_catalog(c));
     ck_assert_uint_eq(c->n_asks, 1);
-    ck_ask(c, 0, 1, NOTES, "{\"(\\\"0\\\",\\\"ann\\\",\\\"x\\\",)\"}");
+    ck_ask(c, 0, 1, NOTES, "{\"(\\\"0\\\",\\\"ann0\\\",\\\"x\\\",)\"}");
     ck_assert_int_eq(c->asks[0].code, GW_OK);
     ck_assert_uint_eq(fix.stats.changes, 1); /* one change, asked twice */
     ck_assert_uint_eq(fix.stats.evaluations, 2);
@@ -196,8 +235,8 @@ START_TEST(test_judge_restart_asks_those_who_followed_at_first)
     fix_follow(3, SERVICE, "bot", NOTES);
     fix.env.rows_per_question = 1;
     fix_begin();
-    fix_update(NOTES, ROW("1", "ann", "x", "1", "ann", "y"));
-    fix_delete(NOTES, 'O', ROW("2", "ann", "z"));
+    fix_update(NOTES, ROW("1", "old", "x", "1", "new", "y"));
+    fix_delete(NOTES, 'O', ROW("2", "gone", "z"));
     struct gw_case *c = fix_open();
     ck_assert_uint_eq(c->n_asks, 6);
     fix_answer(c, 0, GW_E_UNSUPPORTED, "0");
@@ -209,7 +248,7 @@ START_TEST(test_judge_restart_asks_those_who_followed_at_first)
     gw_case_restart(c, &fix.env);
     ck_assert_uint_eq(c->n_asks, 2);
     const char *rows =
-        "{" NOTE("1", "ann", "y") "," NOTE("1", "ann", "x") "," NOTE("2", "ann", "z") "}";
+        "{" NOTE("1", "new", "y") "," NOTE("1", "old", "x") "," NOTE("2", "gone", "z") "}";
     ck_ask(c, 0, ann, NOTES, rows);
     ck_ask(c, 1, bob, NOTES, rows);
     fix_answer(c, 0, GW_OK, "111");
@@ -222,6 +261,34 @@ START_TEST(test_judge_restart_asks_those_who_followed_at_first)
     ck_assert(fix_admits(&commit->changes[1].readers, AUTHENTICATED, ann));
     ck_assert(!fix_admits(&commit->changes[0].readers, AUTHENTICATED, fresh));
     ck_assert(fix_admits(&commit->changes[1].readers, SERVICE, 99)); /* everyone stays everyone */
+    gw_commit_free(commit);
+}
+END_TEST
+
+/* Images that shared a row are apart once a policy reads more of them. */
+START_TEST(test_judge_restart_shares_by_what_is_read_now)
+{
+    uint32_t ann = fix_follow(1, AUTHENTICATED, "ann", NOTES);
+    fix_begin();
+    fix_insert(NOTES, ROW("1", "ann", "x"));
+    fix_insert(NOTES, ROW("2", "ann", "y"));
+    fix_insert(NOTES, ROW("3", "ann", "x"));
+    struct gw_case *c = fix_open();
+    ck_ask(c, 0, ann, NOTES, "{" NOTE("1", "ann", "x") "}");
+    fix_answer(c, 0, GW_E_UNSUPPORTED, "0");
+    struct gw_catalog *newer = fix_catalog();
+    fx_policy(newer, &newer->tables[NOTES - TRIPS], BIT(AUTHENTICATED), "(body = auth.uid())");
+    fix_use(newer);
+    gw_case_restart(c, &fix.env);
+    ck_assert_uint_eq(c->n_asks, 1);
+    ck_ask(c, 0, ann, NOTES, "{" NOTE("1", "ann", "x") "," NOTE("2", "ann", "y") "}");
+    ck_assert_uint_eq(c->asks[0].n_refs, 3);
+    ck_ref(&c->asks[0], 2, 2, 0, false);
+    fix_answer(c, 0, GW_OK, "10");
+    struct gw_commit *commit = fix_close(c);
+    ck_assert_uint_eq(commit->n_changes, 2);
+    ck_assert_ptr_eq(commit->changes[0].change, &commit->txn->changes[0]);
+    ck_assert_ptr_eq(commit->changes[1].change, &commit->txn->changes[2]);
     gw_commit_free(commit);
 }
 END_TEST
@@ -328,6 +395,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_judge_evaluations_at_the_bound_are_asked);
     tcase_add_test(tc, test_judge_past_max_evaluations_resyncs_without_questions);
+    tcase_add_test(tc, test_judge_row_bytes_at_the_bound_are_asked);
+    tcase_add_test(tc, test_judge_past_max_rows_bytes_resyncs_without_questions);
     tcase_add_test(tc, test_judge_spent_budget_resyncs_that_table_once);
     tcase_add_test(tc, test_judge_suspended_table_asks_nothing_and_tells_the_others);
     tcase_add_test(tc, test_judge_truncated_tables_resync);
@@ -335,6 +404,7 @@ int main(void)
     tcase_add_test(tc, test_judge_resync_alone_is_a_commit);
     tcase_add_test(tc, test_judge_stale_rows_want_a_catalog_once);
     tcase_add_test(tc, test_judge_restart_asks_those_who_followed_at_first);
+    tcase_add_test(tc, test_judge_restart_shares_by_what_is_read_now);
     tcase_add_test(tc, test_judge_restart_counts_what_is_withheld_once);
     tcase_add_test(tc, test_judge_restart_follows_the_new_paths);
     tcase_add_test(tc, test_judge_restart_with_the_table_unpublished_tells_nobody);
