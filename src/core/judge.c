@@ -161,14 +161,25 @@ static struct gw_span encoded_row(struct builder *b, bool is_old)
     return *row;
 }
 
+/* What a read generated column is computed from is not looked into: then every column counts. */
+static bool reads_generated(const struct gw_catalog_table *table,
+                            const struct gw_table_access *access)
+{
+    for (unsigned i = 0; i < table->n_columns; i++)
+        if (table->columns[i].generation.n && gw_colset_has(&access->reads, i))
+            return true;
+    return false;
+}
+
 static void key_add_cells(struct builder *b, const struct gw_table_access *access, bool is_old)
 {
     const struct gw_catalog_table *table = b->c->changes[b->change].table;
     const struct gw_change *change = &b->c->txn->changes[b->change];
     const struct gw_image *image = is_old ? change->old : change->new_;
+    bool all = reads_generated(table, access);
     for (uint16_t i = 0; i < change->rel->n_columns; i++) {
         int at = gw_catalog_column_find(table, change->rel->columns[i].name);
-        if (at < 0 || !gw_colset_has(&access->reads, (unsigned)at))
+        if (at < 0 || !(all || gw_colset_has(&access->reads, (unsigned)at)))
             continue;
         const struct gw_cell *cell = &image->cells[i];
         gw_buf_add_u16(&b->key, i);

@@ -1,7 +1,7 @@
 // Run the client suites: for one and for two workers, a fresh Postgres and gateway, then every suite.
 //
 // usage: node run.mjs [--binary FILE] [--workers N]… [suite…]
-//   --binary FILE   the gateway (default: $ROWCAST_BIN, else the newest build/*/gateway/rowcast)
+//   --binary FILE   the gateway (default: $GATEWAY_BIN, else the newest build/*/gateway/rowcast)
 //   --workers N     a configuration; may be given more than once (default: 1 and 2)
 //   suite           e.g. visibility (default: all)
 import { spawn } from 'node:child_process';
@@ -66,7 +66,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { binary: { type: 'string' }, workers: { type: 'string', multiple: true } },
 });
-const binary = values.binary ?? process.env.ROWCAST_BIN ?? newestBuild();
+const binary = values.binary ?? process.env.GATEWAY_BIN ?? newestBuild();
 if (!binary || !existsSync(binary)) {
   console.error('run.mjs: no gateway to test: build one, or name it with --binary');
   process.exit(2);

@@ -1,15 +1,15 @@
 // Bad days: what clients are told when Postgres, another client, a policy, the schema or the gateway itself
 // misbehaves. Unmodified supabase-js throughout, except where the client is the attacker.
 //
-// usage: node --test tests/clients/faults/faults.test.mjs      ($ROWCAST_BIN, else the newest build)
+// usage: node --test tests/clients/faults/faults.test.mjs      ($GATEWAY_BIN, else the newest build)
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { after, before, describe, test } from 'node:test';
-import pg from 'pg';
+import { after, afterEach, before, describe, test } from 'node:test';
 import WebSocket from 'ws';
 
 import { Follower } from './follower.mjs';
-import { PATIENCE_MS, STOP_MS, Server, anonKey, freezeThread, idOf, until } from './stack.mjs';
+import { STOP_MS, Server, anonKey, freezeThread, idOf, until } from './stack.mjs';
+import { Writer, assertComplete } from './writer.mjs';
 
 const ADA = 1;
 const BEN = 2;
@@ -28,54 +28,12 @@ const OWNED = (table) => `CREATE TABLE ${table} (id serial PRIMARY KEY, n int, o
   ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY;
   CREATE POLICY own ON ${table} FOR SELECT USING (owner = uid())`;
 
-// Commits n = 1, 2, … one by one until told to stop. A number whose COMMIT was not acknowledged is tried again, so
-// it may be there twice; one that was is there.
-class Writer {
-  acknowledged = 0;
-  #stopped = false;
-
-  constructor(scenario, table) {
-    this.url = scenario.server.url('postgres', scenario.name);
-    this.statement = `INSERT INTO ${table} (n, owner) VALUES ($1, '${idOf(ADA)}')`;
-    this.ended = this.#run();
-  }
-
-  async #run() {
-    while (!this.#stopped) {
-      const client = new pg.Client({ connectionString: this.url });
-      client.on('error', () => {});
-      try {
-        await client.connect();
-        while (!this.#stopped) {
-          await client.query(this.statement, [this.acknowledged + 1]);
-          this.acknowledged += 1;
-        }
-      } catch {
-        await new Promise((next) => { setTimeout(next, 20); }); // the server is away: do not spin
-      }
-      await client.end().catch(() => {});
-    }
-  }
-
-  reached(n) { return until(() => this.acknowledged >= n, `commit ${n}`); }
-
-  stop() {
-    this.#stopped = true;
-    return this.ended;
-  }
-}
-
-// Every acknowledged number came, the first time in order.
-function assertComplete(rows, writer) {
-  const seen = [...new Set(numbers(rows))];
-  assert.deepEqual(seen.slice(0, writer.acknowledged), range(writer.acknowledged));
-}
-
 describe('Postgres goes away', limits, () => {
   let scenario;
   before(async () => {
     scenario = await server.scenario('outage', `${OWNED('log')}; CREATE TABLE noise (id serial, n int, owner uuid)`);
   });
+  afterEach(() => server.up());
   after(() => scenario?.end());
 
   for (const mode of ['fast', 'immediate']) {
@@ -115,12 +73,15 @@ describe('Postgres goes away', limits, () => {
     let isOver = false;
     const changing = (async () => {
       for (let i = 0; !isOver; i += 1) {
+        // A few ahead of the gateway, so that it is always about to load one, and not long about it afterwards.
+        await until(() => isOver || i < follower.rows('log').length + 10, 'rows between changes of the table');
         await scenario.sql(`COMMENT ON COLUMN noise.n IS '${i}'; ALTER TABLE log ALTER n SET STATISTICS ${i % 100};
           INSERT INTO log (n, owner) VALUES (${-i}, '${idOf(ADA)}')`).catch(() => { isOver = true; });
       }
     })();
     await follower.waitFor((event) => event.table === 'log' && event.new.n < -5, 'rows between changes of the table');
     const took = await server.down('fast');
+    isOver = true;
     await changing;
     await server.up();
     assert.ok(took < STOP_MS, `the server took ${took} ms to stop`);

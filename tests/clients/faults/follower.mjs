@@ -41,7 +41,8 @@ export class Follower {
 
   // Subscribed for the nth time.
   subscribed(n) {
-    return until(() => this.count('SUBSCRIBED') >= n, `subscription ${n} (${this.statuses.join(' ')})`);
+    return until(() => this.count('SUBSCRIBED') >= n,
+      { toString: () => `subscription ${n} (${this.statuses.join(' ')})` });
   }
 
   // How often the channel was lost so far; the client comes back by itself.
@@ -50,7 +51,9 @@ export class Follower {
   // The new rows of a table, as they came.
   rows(table) { return this.events.filter((event) => event.table === table).map((event) => event.new); }
 
-  waitFor(test, what) { return until(() => this.events.find(test), `${what} (${this.statuses.join(' ')})`); }
+  waitFor(test, what) {
+    return until(() => this.events.find(test), { toString: () => `${what} (${this.statuses.join(' ')})` });
+  }
 
   waitForRow(table, n) { return this.waitFor((event) => event.table === table && event.new.n === n, `row ${n} of ${table}`); }
 

@@ -38,10 +38,10 @@ function newestBuild() {
   return found.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
 }
 
-const binary = process.env.ROWCAST_BIN ?? newestBuild();
-if (!binary) throw new Error('no gateway to test: build one, or name it with ROWCAST_BIN');
+const binary = process.env.GATEWAY_BIN ?? newestBuild();
+if (!binary) throw new Error('no gateway to test: build one, or name it with GATEWAY_BIN');
 
-// The gateway's settings are ours alone; what the environment has of them (ROWCAST_BIN) is not for it.
+// The gateway's settings are ours alone; what the environment has of them (GATEWAY_BIN) is not for it.
 const OTHERS = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROWCAST_')));
 
 // Poll until look() is true; its value is returned. The pause paces the looking, nothing depends on it.
@@ -94,6 +94,7 @@ const BASE = `
 
 export class Server {
   scenarios = [];
+  #isDown = false;
 
   static async start() {
     const server = new Server();
@@ -127,11 +128,18 @@ export class Server {
   // Milliseconds until the server had ended.
   async down(mode) {
     const began = Date.now();
+    this.#isDown = true;
     await this.#control('-m', mode, 'stop');
     return Date.now() - began;
   }
 
-  up() { return this.#control('-l', join(this.place, 'log'), 'start'); }
+  // Also after a stop that failed: immediate, then started.
+  async up() {
+    if (!this.#isDown) return;
+    await this.#control('-m', 'immediate', 'stop').catch(() => {}); // there is none, as it should be
+    await this.#control('-l', join(this.place, 'log'), 'start');
+    this.#isDown = false;
+  }
 
   // A database with `schema` in it and a gateway in front of it.
   async scenario(name, schema, settings = {}) {

@@ -1,7 +1,7 @@
 // Equivalence as a property: random schemas, policies and transactions, and Postgres as the oracle. Each user is told of
 // exactly the net changes that P1's four cells give him, judged by what Postgres showed him just before and just after.
 //
-// usage: node --test oracle.test.mjs      ORACLE_SEED=N,… the seeds, ORACLE_TRANSACTIONS=N so many, ROWCAST_BIN the gateway
+// usage: node --test oracle.test.mjs      ORACLE_SEED=N,… the seeds, ORACLE_TRANSACTIONS=N so many, GATEWAY_BIN the gateway
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -31,8 +31,8 @@ function newestBuild() {
 }
 
 async function startStack(worlds, folder) {
-  const binary = process.env.ROWCAST_BIN ?? newestBuild();
-  assert.ok(binary && existsSync(binary), 'no gateway to test: build one, or name it in ROWCAST_BIN');
+  const binary = process.env.GATEWAY_BIN ?? newestBuild();
+  assert.ok(binary && existsSync(binary), 'no gateway to test: build one, or name it in GATEWAY_BIN');
   const schema = join(folder, 'schema.sql');
   writeFileSync(schema, [COMMON_SQL, ...worlds.map(worldSql)].join('\n'));
   // The gateway refuses variables of its name that it does not know, and nobody's settings are to leak into the test.

@@ -97,7 +97,7 @@ export class Transaction {
     const keys = [...model.rows.keys()];
     if (table.identity === 'nothing' || keys.length === 0) return this.insert(table, model, newKey(r, table));
     const key = JSON.parse(r.pick(keys));
-    const kind = r.pick(['insert', 'insert', 'upsert', 'update', 'update', 'update', 'many', 'move', 'move', 'delete', 'delete', 'replace', 'flash', 'clear']);
+    const kind = r.pick(['insert', 'insert', 'upsert', 'update', 'update', 'update', 'many', 'move', 'move', 'delete', 'delete', 'replace', 'flash', 'clear', 'twice', 'takeover', 'takeover', 'join', 'join', 'join']);
     if (kind === 'insert') return this.insert(table, model, newKey(r, table));
     if (kind === 'upsert') return this.insert(table, model, r.chance(0.6) ? key : newKey(r, table));
     if (kind === 'update') return this.update(table, model, where(table, key), this.changes(table));
@@ -105,6 +105,8 @@ export class Transaction {
     if (kind === 'move') return this.move(table, model, key, newKey(r, table));
     if (kind === 'delete') return this.remove(table, model, where(table, key));
     if (kind === 'clear') return r.chance(0.3) ? this.remove(table, model, 'true') : this.remove(table, model, `${q(table.keys[0])} = ${lit(key[0])}`);
+    if (kind === 'twice' || kind === 'takeover') return this[kind](table, model, key);
+    if (kind === 'join') return this.join(table, model, key);
     if (kind === 'replace') {
       await this.remove(table, model, where(table, key));
       return this.insert(table, model, key);
@@ -115,6 +117,35 @@ export class Transaction {
       await this.remove(table, model, where(table, fresh));
     }
     return undefined;
+  }
+
+  // Two images of one row, the second of which does not touch the large value.
+  async twice(table, model, key) {
+    if (!table.columns.big) return;
+    await this.update(table, model, where(table, key), `big = ${lit(value(this.r, table, 'big'))}`);
+    await this.update(table, model, where(table, key), `team = ${1 + this.r.int(3)}`);
+  }
+
+  // One row moves away, another goes, the first takes its key.
+  async takeover(table, model, key) {
+    const others = [...model.rows.keys()].filter((pk) => pk !== normal(key));
+    const aside = newKey(this.r, table);
+    if (others.length === 0 || model.rows.has(normal(aside))) return;
+    const goal = JSON.parse(this.r.pick(others));
+    await this.move(table, model, key, aside);
+    await this.remove(table, model, where(table, goal));
+    await this.move(table, model, aside, goal);
+  }
+
+  // A row goes or changes in the very transaction that lets in or puts out those who may see it.
+  async join(table, model, key) {
+    const { members } = this.world;
+    const crew = this.models.get('members');
+    if (!table.columns.team) return;
+    if (this.r.chance(0.6)) for (let team = 0; team < 4; team += 1) await this.insert(members, crew, [String(team), uuid('a', 1 + this.r.int(5))]);
+    else await this.remove(members, crew, `who = ${lit(uuid('a', 1 + this.r.int(5)))}`);
+    if (this.r.chance(0.6)) await this.remove(table, model, where(table, key));
+    else await this.update(table, model, where(table, key), this.changes(table));
   }
 
   changes(table) {
