@@ -75,7 +75,7 @@ START_TEST(test_settings_nothing_set_takes_the_defaults)
     ck_assert_int_eq(settings.log, GW_LOG_INFO);
     ck_assert_uint_eq(settings.max_txn_bytes, 64u << 20);
     ck_assert_uint_eq(settings.max_message_bytes, 3000500);
-    ck_assert_uint_eq(settings.outbox_bytes, 1u << 20);
+    ck_assert_uint_eq(settings.outbox_bytes, 8u << 20);
     ck_assert_uint_eq(settings.max_connections, 10000);
     ck_assert_int_eq(settings.ask_budget_ms, 2000);
     ck_assert_int_eq(settings.drain_seconds, 5);
