@@ -10,7 +10,9 @@
  * New images are always asked about as they are. An old image may be asked about "now" only if now
  * still tells the truth about "before": the policy's answer depends on the image alone, or on
  * look-ups that this very transaction has left alone. Otherwise the old image is unknown: a DELETE
- * is withheld and counted, an UPDATE goes out without old values. Both narrow, never widen (P1).
+ * is withheld and counted, an UPDATE goes out without old values. Both narrow (P1). What stays: an
+ * access that a later commit grants before the question is answered counts for this change already;
+ * README names it.
  *
  * A restart does not look at the subscriptions again: who follows the table now is not who followed
  * it when the transaction took its place in the order. A channel whose token was refreshed since is

@@ -184,7 +184,7 @@ export class Scenario {
       ROWCAST_DATABASE_URL: this.server.url('postgres', this.name),
       ROWCAST_QUERY_URL: this.server.url('rowcast_authenticator', this.name),
       ROWCAST_SLOT: `rowcast_${this.name}`, ROWCAST_JWT_SECRET: secret, ROWCAST_LISTEN: this.listen,
-      ROWCAST_ADMIN_LISTEN: this.admin, ROWCAST_DRAIN_SECONDS: '1', ...this.settings } });
+      ROWCAST_ADMIN_LISTEN: this.admin, ROWCAST_DRAIN_SECONDS: '1', ...(process.env.GW_LOG ? { ROWCAST_LOG: process.env.GW_LOG } : {}), ...this.settings } });
     closeSync(log);
     writeFileSync(join(this.server.folder, `${this.name}.pid`), String(this.child.pid));
     this.child.once('exit', (code, signal) => { this.exit = { code, signal }; });
