@@ -112,8 +112,13 @@ static void on_socket(uv_poll_t *h, int status, int events)
         advance(c);
         return;
     }
-    if (status < 0)
-        events = UV_READABLE; /* reading tells what is wrong */
+    if (status < 0) {
+        /* Reading tells what is wrong, perhaps only the second time: a last message may come before
+         * the reset. libuv has stopped watching, so that there would be no second time. */
+        events = UV_READABLE;
+        if (c->wants_input)
+            watch(c);
+    }
     if ((events & UV_WRITABLE) && !gw_pgconn_flush(c)) {
         lose(c);
         return;
