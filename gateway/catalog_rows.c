@@ -213,6 +213,6 @@ struct gw_catalog *gw_catalog_from_rows(PGresult *const results[GW_CATALOG_QUERI
     take_tables(c, results);
     take_functions(c, results[GW_CATALOG_FUNCTIONS]);
     take_types(c, results[GW_CATALOG_TYPES], results[GW_CATALOG_FIELDS]);
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     return c;
 }

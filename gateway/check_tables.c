@@ -73,6 +73,8 @@ static void add_reason(const struct gw_catalog *c, const struct gw_catalog_table
         else
             gw_buf_add_str(out, "its policies are true");
         break;
+    case GW_PATH_SOLVED:
+    case GW_PATH_ASSISTED:
     case GW_PATH_ASKED:
         add_asked(c, t, access, out);
         break;

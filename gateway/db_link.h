@@ -11,6 +11,7 @@
 
 #include "gw/catalog.h"
 #include "gw/mailbox.h"
+#include "gw/snapshot.h"
 
 struct gw_db_link;
 
@@ -44,7 +45,35 @@ struct gw_question {
     char why[160];          /* out: Postgres' message, for the log */
 };
 
-enum gw_db_kind { GW_DB_ASK, GW_DB_CAST, GW_DB_CATALOG };
+/* One expression over many rows of arguments, under one role; or, with claims, as one caller. */
+struct gw_db_eval {
+    unsigned role_id;
+    struct gw_span role, sub, claims_json; /* claims_json empty: the role alone, no claims are set */
+    struct gw_span sql;   /* scalar expression over v.a1 … v.an (struct gw_external), or, as a caller,
+                           * over nothing (struct gw_fact_def); NUL-terminated */
+    uint32_t n_args, n_rows; /* n_rows ≥ 1; n_args may be 0 */
+    const struct gw_datum *args; /* row-major, NULL or VALUE with text; in the request's arena */
+    struct gw_datum *answers;    /* out: n_rows; NULL, VALUE (text in the arena, as ::text prints it),
+                                  * ERROR (raised for that row), UNKNOWN (timeout, budget) */
+    char why[160];               /* out: first error, for the log */
+};
+
+/* Rows of one table for the access state. */
+struct gw_db_read {
+    const struct gw_state_table_def *def; /* borrowed until the reply: the hub holds the rules */
+    bool is_whole;           /* every row; else those of keys */
+    uint32_t index;          /* into def->indexes */
+    uint32_t n_keys;
+    const struct gw_datum *keys; /* row-major, n_keys × the index's columns, VALUE with text */
+    size_t max_bytes;        /* of cell text; past it E_TOO_BIG and no rows */
+    enum gw_code code;       /* out: OK, E_TOO_BIG, E_PRIVILEGE, E_DATABASE (why) */
+    char why[160];
+    uint32_t n_rows;         /* out */
+    uint32_t *key_of;        /* out: which key each row belongs to; NULL when whole. Ordered by it */
+    struct gw_datum *cells;  /* out: row-major, def->n_columns each, kinds as in def, text in arena */
+};
+
+enum gw_db_kind { GW_DB_ASK, GW_DB_CAST, GW_DB_CATALOG, GW_DB_EVAL, GW_DB_READ };
 
 struct gw_db_request {
     enum gw_db_kind kind;
@@ -65,7 +94,14 @@ struct gw_db_request {
         enum gw_code code; /* E_MALFORMED: does not cast */
         char why[160];
     } *casts;
+    /* EVAL: on the pool of QUERY_URL, like ASK. deadline_ms holds. In the arena. */
+    uint32_t n_evals;
+    struct gw_db_eval *evals;
+    /* READ: on the DATABASE_URL connection, all in one repeatable-read snapshot. In the arena. */
+    uint32_t n_reads;
+    struct gw_db_read *reads;
     /* out */
+    struct gw_snapshot snapshot; /* READ, ASK: what the read contained, with its horizon */
     enum gw_code code; /* of the whole: OK, or E_DATABASE_DOWN (ask again), E_DATABASE */
     struct gw_err err;
     struct gw_catalog *catalog; /* CATALOG: owned, finished */

@@ -8,6 +8,7 @@
 #define GW_CATALOG_H
 
 #include "gw/colset.h"
+#include "gw/expr.h"
 #include "gw/lsn.h"
 #include "gw/types.h"
 
@@ -23,6 +24,8 @@ struct gw_catalog_column {
     struct gw_span generation; /* expression of a stored generated column, else empty */
     bool in_primary_key;
     bool in_identity; /* column of the replica identity (all, under FULL) */
+    bool is_not_null;
+    bool is_opaque; /* its collation is not deterministic: equality is Postgres' affair */
 };
 
 struct gw_policy {
@@ -32,14 +35,25 @@ struct gw_policy {
     struct gw_span qual; /* USING, as pg_get_expr prints it under an empty search_path; or empty */
 };
 
+/* A policy for INSERT or ALL, by its WITH CHECK (USING where there is none): of realtime.messages
+ * only, where it says who may send. */
+struct gw_check_policy {
+    struct gw_span name;
+    bool permissive;
+    uint64_t roles;
+    struct gw_span check; /* or empty: true */
+};
+
 /* How the readers of a table are found, per role. */
 enum gw_path {
     GW_PATH_NOBODY,   /* no privilege, or RLS without a policy for the role that is not "false" */
     GW_PATH_EVERYONE, /* RLS off, BYPASSRLS, owner without FORCE, or policies that are just "true":
                        * whoever has the role */
+    GW_PATH_SOLVED,   /* the policies are compiled (gw/expr.h): solved for the unknown caller */
+    GW_PATH_ASSISTED, /* likewise, with caller-free parts that Postgres evaluates once per row */
     GW_PATH_ASKED,    /* Postgres is asked, per distinct set of claims */
 };
-const char *gw_path_name(enum gw_path path); /* "nobody", "everyone", "asked" */
+const char *gw_path_name(enum gw_path path); /* "nobody", "everyone", "solved", "assisted", "asked" */
 
 /* A table that policies look into, and which of its columns they read. */
 struct gw_lookup {
@@ -58,8 +72,11 @@ struct gw_depends {
 };
 
 struct gw_table_access {
-    struct gw_colset columns; /* SELECT privilege; bit = index into columns[] */
+    struct gw_colset columns; /* SELECT privilege; bit = index into columns[]; of every table */
+    bool has_schema_usage;
+    bool may_insert; /* INSERT privilege on any column; realtime.messages only */
     bool bypasses_rls;        /* owner without FORCE, BYPASSRLS, superuser */
+    const struct gw_plan *plan; /* SOLVED, ASSISTED, ASKED: in the catalog's rules; may be NULL */
     /* Set by gw_catalog_finish: */
     enum gw_path path;
     struct gw_span question; /* ASKED: the SQL of gw/question.h, NUL-terminated */
@@ -70,6 +87,8 @@ struct gw_table_access {
 struct gw_catalog_table {
     uint32_t oid;
     struct gw_span schema, name;
+    uint32_t owner_oid;
+    bool is_limited;   /* a publication shows only some of its rows or columns */
     bool published;    /* in ROWCAST_PUBLICATION: may be subscribed to */
     bool followed;     /* in ROWCAST_ACCESS_PUBLICATION: its changes are seen, nobody is told */
     bool has_children; /* partitioned or inherited from: changes come under the children's oids */
@@ -81,6 +100,8 @@ struct gw_catalog_table {
     struct gw_catalog_column *columns; /* live columns, attnum order, generated ones included */
     uint32_t n_policies;
     struct gw_policy *policies;     /* those for SELECT and ALL */
+    uint32_t n_checks;
+    struct gw_check_policy *checks; /* realtime.messages */
     struct gw_table_access *access; /* one per role id, n_roles of the catalog */
 };
 
@@ -92,6 +113,31 @@ struct gw_catalog_function {
     char volatility;           /* i, s, v */
     struct gw_span definition; /* pg_get_functiondef for sql and plpgsql, else empty */
     struct gw_span body;       /* prosrc for sql (empty for BEGIN ATOMIC) and plpgsql */
+    uint16_t n_args;           /* input arguments */
+    uint16_t n_defaults;       /* of the last ones; their text stands in definition */
+    uint32_t *arg_types;       /* n_args */
+    struct gw_span *arg_names; /* n_args; empty: unnamed */
+    uint32_t return_type;
+    bool returns_set, is_strict, is_definer;
+    bool is_plain;             /* a function: no aggregate, window function, procedure, VARIADIC or OUT */
+    bool has_search_path;      /* SET search_path: */
+    bool has_other_settings;   /* SET of anything else */
+    uint32_t n_search_path;
+    struct gw_span *search_path; /* schema names; "$user" left out */
+    uint32_t owner_oid;
+    bool owner_is_super, owner_bypasses; /* superuser; superuser or BYPASSRLS */
+    uint64_t executable;       /* bit per role id: EXECUTE, and USAGE on its schema */
+};
+
+/* A view, a materialized view or a foreign table: policies that read one are asked. */
+struct gw_catalog_view {
+    struct gw_span schema, name;
+};
+
+/* A type by its schema, for casts in policies and bodies. */
+struct gw_catalog_type {
+    uint32_t oid;
+    struct gw_span schema, name;
 };
 
 struct gw_catalog {
@@ -107,6 +153,13 @@ struct gw_catalog {
         *tables; /* published ones and all that have policies or are looked into */
     uint32_t n_functions;
     struct gw_catalog_function *functions;
+    uint32_t n_views;
+    struct gw_catalog_view *views;
+    uint32_t n_type_names;
+    struct gw_catalog_type *type_names; /* those that are not built in */
+    uint32_t n_search_path;
+    struct gw_span *search_path; /* of the questioner's sessions: for bodies without their own */
+    struct gw_rules *rules; /* reference held; set by gw_catalog_finish */
     struct gw_idmap by_oid; /* own use */
 };
 
@@ -114,8 +167,12 @@ struct gw_catalog *gw_catalog_new(void); /* empty, one reference */
 struct gw_catalog *gw_catalog_ref(const struct gw_catalog *c);
 void gw_catalog_unref(const struct gw_catalog *c); /* accepts NULL */
 
-/* After all facts are in: index, choose paths, write questions, work out dependencies. */
-void gw_catalog_finish(struct gw_catalog *c);
+/* After all facts are in: index, compile the policies, choose paths, write questions, work out
+ * dependencies. options may be NULL; previous may be NULL: the rules of an earlier load, shared when
+ * nothing has changed. */
+struct gw_compile_options;
+void gw_catalog_finish(struct gw_catalog *c, const struct gw_compile_options *options,
+                       const struct gw_rules *previous);
 
 /* Borrowed, or NULL. */
 const struct gw_catalog_table *gw_catalog_table_find(const struct gw_catalog *c, uint32_t oid);

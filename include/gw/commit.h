@@ -36,6 +36,8 @@ struct gw_commit_change {
     const struct gw_table_views *views; /* reference held */
     struct gw_audience readers;  /* who is told: sees new (INSERT, UPDATE) or old (DELETE) */
     struct gw_audience sees_old; /* UPDATE: who of them may also have old values */
+    struct gw_audience leavers;  /* UPDATE: who saw the old row and does not see the new one: told
+                                  * only if they asked for moves, as a DELETE with the key */
     uint64_t old_unknown; /* UPDATE: role bits for which the old image could not be judged */
 };
 
@@ -45,6 +47,25 @@ struct gw_resync {
     enum gw_code reason; /* E_TOO_BIG, E_BUDGET, E_RESYNC (truncate), … */
 };
 
+/* Someone gained or lost sight of rows that did not change themselves: "trip_items where trip_id = 42".
+ * For clients that asked for scopes. */
+struct gw_commit_scope {
+    const struct gw_table_views *views; /* reference held: of the table whose rows are concerned */
+    uint32_t rel_oid;
+    struct gw_span schema, table;
+    uint32_t column;          /* into the catalog table's columns; UINT32_MAX: the whole table */
+    struct gw_span column_name, value_json; /* value_json: of that column, ready to be copied */
+    bool gained;              /* else lost */
+    struct gw_audience readers;
+};
+
+/* A topic whose answer changed with this commit. */
+struct gw_commit_revocation {
+    uint32_t worker;
+    uint64_t channel_id;
+    uint32_t may; /* GW_MAY_* bits that are left */
+};
+
 struct gw_commit {
     uint64_t seq; /* 1, 2, 3 … in this process, given by the history */
     struct gw_txn *txn; /* owned */
@@ -52,6 +73,10 @@ struct gw_commit {
     struct gw_commit_change *changes; /* in the txn's arena */
     uint32_t n_resyncs;
     struct gw_resync *resyncs; /* in the txn's arena; delivered before the changes of the commit */
+    uint32_t n_scopes;
+    struct gw_commit_scope *scopes; /* in the txn's arena; delivered after the changes */
+    uint32_t n_revocations;
+    struct gw_commit_revocation *revocations; /* in the txn's arena; take effect before the changes */
     size_t bytes; /* what it counts for against the history's bound */
 };
 

@@ -50,7 +50,8 @@
     X(E_PUBLICATION_MISSING, "publication does not exist", "", 0, LATER)                           \
     X(E_PRIVILEGE, "database role lacks a privilege", "", 0, LATER)                                \
     X(E_BUDGET, "question budget is spent", "", 0, REJOIN)                                         \
-    X(E_POLICY, "policy could not be evaluated", "", 0, NO)
+    X(E_POLICY, "policy could not be evaluated", "", 0, NO)                                        \
+    X(E_AGAIN, "answers are needed first", "", 0, LATER)
 
 enum gw_retry { GW_RETRY_NO, GW_RETRY_LATER, GW_RETRY_REJOIN };
 

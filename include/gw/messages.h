@@ -25,9 +25,22 @@ struct gw_binding {
 
 void gw_binding_fini(struct gw_binding *b);
 
+/* What a caller may do with a private topic. */
+enum gw_may {
+    GW_MAY_READ_BROADCAST = 1,
+    GW_MAY_WRITE_BROADCAST = 2,
+    GW_MAY_READ_PRESENCE = 4,
+    GW_MAY_WRITE_PRESENCE = 8,
+};
+
 /* ---- worker → hub ---- */
 
-enum gw_to_hub_kind { GW_TO_HUB_SUBSCRIBE, GW_TO_HUB_UNSUBSCRIBE };
+enum gw_to_hub_kind {
+    GW_TO_HUB_SUBSCRIBE,
+    GW_TO_HUB_UNSUBSCRIBE,
+    GW_TO_HUB_MAY,   /* what may claims do with topic? watched from then on until MAY_END */
+    GW_TO_HUB_MAY_END,
+};
 
 /* SUBSCRIBE also replaces: a second one with the same channel_id swaps claims and bindings at one
  * point of the stream. */
@@ -39,6 +52,7 @@ struct gw_to_hub {
     struct gw_claims *claims; /* SUBSCRIBE: reference held */
     uint32_t n_bindings;
     struct gw_binding *bindings; /* SUBSCRIBE: owned */
+    char *topic;                 /* MAY: owned, without "realtime:" */
 };
 
 void gw_to_hub_free(struct gw_to_hub *m);
@@ -48,6 +62,7 @@ void gw_to_hub_free(struct gw_to_hub *m);
 enum gw_to_worker_kind {
     GW_TO_WORKER_SUBSCRIBED, /* live: every commit with seq ≥ live_seq is matched */
     GW_TO_WORKER_REFUSED,    /* the bindings can't be served: error is for the client */
+    GW_TO_WORKER_MAY,        /* may holds the bits; later losses come with commits (revocations) */
     GW_TO_WORKER_DRAIN,      /* close every session with 1012 */
 };
 
@@ -60,6 +75,7 @@ struct gw_to_worker {
     struct gw_lsn live_lsn; /* everything committed after this LSN is delivered */
     uint32_t n_bindings;
     struct gw_binding *bindings; /* owned: bound copies (rel_oid, canonical filter value) */
+    uint32_t may;                /* MAY: enum gw_may bits */
     char error[384];             /* REFUSED: reference §2.6 text */
 };
 

@@ -23,16 +23,16 @@ enum gw_pgoutput_kind {
     GW_PGOUTPUT_MESSAGE,
 };
 
-enum gw_datum_kind { GW_DATUM_NULL, GW_DATUM_UNCHANGED, GW_DATUM_TEXT, GW_DATUM_BINARY };
+enum gw_field_kind { GW_FIELD_NULL, GW_FIELD_UNCHANGED, GW_FIELD_TEXT, GW_FIELD_BINARY };
 
-struct gw_datum {
-    enum gw_datum_kind kind;
+struct gw_field {
+    enum gw_field_kind kind;
     struct gw_span value; /* TEXT, BINARY; borrowed from the input */
 };
 
 struct gw_tuple {
     uint16_t n;
-    struct gw_datum *datums; /* n of them, in the arena */
+    struct gw_field *datums; /* n of them, in the arena */
 };
 
 enum gw_old_kind { GW_OLD_NONE, GW_OLD_KEY, GW_OLD_FULL };

@@ -308,6 +308,8 @@ static void visit_caller(void *ctx, const struct gw_caller *caller)
     case GW_PATH_EVERYONE:
         cc->everyone |= UINT64_C(1) << role_id;
         return;
+    case GW_PATH_SOLVED:
+    case GW_PATH_ASSISTED:
     case GW_PATH_ASKED:
         if (!b->env->is_suspended(b->env->ctx, cc->table->oid))
             ask_about(b, caller, access);

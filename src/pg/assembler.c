@@ -196,7 +196,7 @@ static enum gw_code tuple_check(const struct gw_relation *rel, const struct gw_t
         return gw_err_set(err, GW_E_MALFORMED, "row has %u columns, relation %u has %u",
                           (unsigned)tuple->n, (unsigned)rel->oid, (unsigned)rel->n_columns);
     for (size_t i = 0; i < tuple->n; i++)
-        if (tuple->datums[i].kind == GW_DATUM_BINARY)
+        if (tuple->datums[i].kind == GW_FIELD_BINARY)
             return gw_err_set(err, GW_E_UNSUPPORTED, "row of relation %u has a binary value",
                               (unsigned)rel->oid);
     return GW_OK;

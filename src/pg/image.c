@@ -22,19 +22,19 @@ static bool value_make(const struct gw_image_maker *m, struct gw_span text, uint
     return out->json.p != NULL;
 }
 
-static bool cell_make(const struct gw_image_maker *m, const struct gw_datum *datum,
+static bool cell_make(const struct gw_image_maker *m, const struct gw_field *datum,
                       uint32_t type_oid, struct gw_cell *out)
 {
     switch (datum->kind) {
-    case GW_DATUM_NULL:
+    case GW_FIELD_NULL:
         out->state = GW_CELL_NULL;
         out->json = GW_SPAN_LIT("null");
         return true;
-    case GW_DATUM_UNCHANGED:
+    case GW_FIELD_UNCHANGED:
         out->state = GW_CELL_UNCHANGED;
         return true;
-    case GW_DATUM_TEXT:
-    case GW_DATUM_BINARY: /* the caller has refused it */
+    case GW_FIELD_TEXT:
+    case GW_FIELD_BINARY: /* the caller has refused it */
         break;
     }
     return value_make(m, datum->value, type_oid, out);

@@ -41,20 +41,20 @@ static enum gw_code array_alloc(struct decoder *d, size_t n, size_t item_min, si
     return *out ? GW_OK : fail(d, GW_E_TOO_BIG, "exceeds the memory cap");
 }
 
-static enum gw_code datum_read(struct decoder *d, struct gw_datum *out)
+static enum gw_code datum_read(struct decoder *d, struct gw_field *out)
 {
     switch (gw_cursor_u8(&d->c)) {
     case 'n':
-        out->kind = GW_DATUM_NULL;
+        out->kind = GW_FIELD_NULL;
         return GW_OK;
     case 'u':
-        out->kind = GW_DATUM_UNCHANGED;
+        out->kind = GW_FIELD_UNCHANGED;
         return GW_OK;
     case 't':
-        out->kind = GW_DATUM_TEXT;
+        out->kind = GW_FIELD_TEXT;
         break;
     case 'b':
-        out->kind = GW_DATUM_BINARY;
+        out->kind = GW_FIELD_BINARY;
         break;
     default:
         return d->c.failed ? fail_truncated(d) : fail(d, GW_E_MALFORMED, "unknown kind of value");

@@ -20,6 +20,10 @@ const char *gw_path_name(enum gw_path path)
         return "nobody";
     case GW_PATH_EVERYONE:
         return "everyone";
+    case GW_PATH_SOLVED:
+        return "solved";
+    case GW_PATH_ASSISTED:
+        return "assisted";
     case GW_PATH_ASKED:
         return "asked";
     }
@@ -168,8 +172,11 @@ static void finish_access(struct gw_depend_reader *reader, struct gw_catalog *c,
         prepare_asked(reader, c, t, role_id);
 }
 
-void gw_catalog_finish(struct gw_catalog *c)
+void gw_catalog_finish(struct gw_catalog *c, const struct gw_compile_options *options,
+                       const struct gw_rules *previous)
 {
+    (void)options;
+    (void)previous;
     assert(c->n_roles <= GW_ROLES_MAX);
     for (uint32_t i = 0; i < c->n_tables; i++)
         gw_idmap_put(&c->by_oid, c->tables[i].oid, &c->tables[i]);

@@ -40,7 +40,7 @@ static void setup(void)
         gw_colset_add(&t->access[0].columns, i);
     gw_colset_add(&t->access[1].columns, 0);
     gw_colset_add(&t->access[1].columns, 2);
-    gw_catalog_finish(catalog);
+    gw_catalog_finish(catalog, NULL, NULL);
 }
 
 static void teardown(void)

@@ -116,12 +116,12 @@ START_TEST(test_pgoutput_insert_values_point_into_input)
     ck_assert_int_eq(msg.kind, GW_PGOUTPUT_INSERT);
     ck_assert_int_eq(msg.u.row.old_kind, GW_OLD_NONE);
     ck_assert_uint_eq(msg.u.row.new_.n, 3);
-    const struct gw_datum *d = msg.u.row.new_.datums;
-    ck_assert_int_eq(d[0].kind, GW_DATUM_TEXT);
+    const struct gw_field *d = msg.u.row.new_.datums;
+    ck_assert_int_eq(d[0].kind, GW_FIELD_TEXT);
     ck_assert(gw_span_is(d[0].value, "1"));
     ck_assert_ptr_eq(d[0].value.p, insert_bytes + 13);
-    ck_assert_int_eq(d[1].kind, GW_DATUM_NULL);
-    ck_assert_int_eq(d[2].kind, GW_DATUM_BINARY);
+    ck_assert_int_eq(d[1].kind, GW_FIELD_NULL);
+    ck_assert_int_eq(d[2].kind, GW_FIELD_BINARY);
     ck_assert_uint_eq(d[2].value.n, 2);
 }
 END_TEST
@@ -131,7 +131,7 @@ START_TEST(test_pgoutput_update_old_kinds_are_told_apart)
     struct gw_pgoutput_msg msg = decoded(SPAN(update));
     ck_assert_int_eq(msg.kind, GW_PGOUTPUT_UPDATE);
     ck_assert_int_eq(msg.u.row.old_kind, GW_OLD_NONE);
-    ck_assert_int_eq(msg.u.row.new_.datums[1].kind, GW_DATUM_UNCHANGED);
+    ck_assert_int_eq(msg.u.row.new_.datums[1].kind, GW_FIELD_UNCHANGED);
 
     msg = decoded(SPAN(update_key));
     ck_assert_int_eq(msg.u.row.old_kind, GW_OLD_KEY);
@@ -140,9 +140,9 @@ START_TEST(test_pgoutput_update_old_kinds_are_told_apart)
 
     msg = decoded(SPAN(update_full));
     ck_assert_int_eq(msg.u.row.old_kind, GW_OLD_FULL);
-    ck_assert_int_eq(msg.u.row.old.datums[0].kind, GW_DATUM_TEXT);
+    ck_assert_int_eq(msg.u.row.old.datums[0].kind, GW_FIELD_TEXT);
     ck_assert_uint_eq(msg.u.row.old.datums[0].value.n, 0);
-    ck_assert_int_eq(msg.u.row.new_.datums[0].kind, GW_DATUM_NULL);
+    ck_assert_int_eq(msg.u.row.new_.datums[0].kind, GW_FIELD_NULL);
 }
 END_TEST
 

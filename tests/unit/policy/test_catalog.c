@@ -22,7 +22,7 @@ static enum gw_path path_with(const char *qual)
 {
     struct gw_catalog_table *t = fx_table(c, "public", "t", "id owner");
     fx_policy(c, t, BIT(AUTHENTICATED), qual);
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     ck_assert_int_eq(t->access[ANON].path, GW_PATH_NOBODY);
     return t->access[AUTHENTICATED].path;
 }
@@ -42,7 +42,7 @@ START_TEST(test_catalog_rls_off_means_everyone_with_a_privilege)
     t->access[ANON].columns = (struct gw_colset){0};
     t->access[AUTHENTICATED].columns = (struct gw_colset){0};
     gw_colset_add(&t->access[AUTHENTICATED].columns, 1);
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     ck_assert_int_eq(t->access[ANON].path, GW_PATH_NOBODY);
     ck_assert_int_eq(t->access[AUTHENTICATED].path, GW_PATH_EVERYONE);
 }
@@ -53,7 +53,7 @@ START_TEST(test_catalog_role_missing_in_database_sees_nothing)
     struct gw_catalog_table *t = fx_table(c, "public", "t", "id");
     t->rls_enabled = false;
     c->roles_present = BIT(ANON);
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     ck_assert_int_eq(t->access[ANON].path, GW_PATH_EVERYONE);
     ck_assert_int_eq(t->access[AUTHENTICATED].path, GW_PATH_NOBODY);
 }
@@ -63,7 +63,7 @@ START_TEST(test_catalog_bypassing_role_is_everyone)
 {
     struct gw_catalog_table *t = fx_table(c, "public", "t", "id");
     t->access[SERVICE].bypasses_rls = true;
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     ck_assert_int_eq(t->access[SERVICE].path, GW_PATH_EVERYONE);
     ck_assert_int_eq(t->access[AUTHENTICATED].path, GW_PATH_NOBODY);
 }
@@ -100,7 +100,7 @@ START_TEST(test_catalog_restrictive_policy_limits_a_true_one)
     fx_policy(c, t, BIT(AUTHENTICATED), "(id > 1)")->permissive = false;
     fx_policy(c, t, BIT(SERVICE), "false")->permissive = false;
     fx_policy(c, t, BIT(ANON), "true")->permissive = false;
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     ck_assert_int_eq(t->access[ANON].path, GW_PATH_EVERYONE);
     ck_assert_int_eq(t->access[AUTHENTICATED].path, GW_PATH_ASKED);
     ck_assert_int_eq(t->access[SERVICE].path, GW_PATH_NOBODY);
@@ -111,7 +111,7 @@ START_TEST(test_catalog_restrictive_policies_alone_are_nobody)
 {
     struct gw_catalog_table *t = fx_table(c, "public", "t", "id owner");
     fx_policy(c, t, BIT(AUTHENTICATED), "true")->permissive = false;
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     ck_assert_int_eq(t->access[AUTHENTICATED].path, GW_PATH_NOBODY);
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(test_catalog_asked_access_is_complete)
     members->rls_enabled = false;
     fx_policy(c, t, BIT(AUTHENTICATED) | BIT(ANON),
               "(id IN ( SELECT members.trip FROM public.members))");
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     const struct gw_table_access *access = &t->access[AUTHENTICATED];
     char *reads = fx_columns(t, &access->reads), *lookups = fx_lookups(c, &access->depends);
     ck_assert_str_eq(reads, "id");
@@ -141,7 +141,7 @@ START_TEST(test_catalog_roles_with_other_policies_get_their_own_question)
     struct gw_catalog_table *t = fx_table(c, "public", "t", "id owner note");
     fx_policy(c, t, BIT(AUTHENTICATED) | BIT(ANON), "(id = 1)");
     fx_policy(c, t, BIT(AUTHENTICATED), "(owner = 2)");
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     ck_assert_ptr_null(strstr(t->access[ANON].question.p, "owner"));
     ck_assert_ptr_nonnull(strstr(t->access[AUTHENTICATED].question.p, "owner"));
 }
@@ -152,7 +152,7 @@ START_TEST(test_catalog_unpublished_table_is_not_read_through)
     struct gw_catalog_table *t = fx_table(c, "public", "t", "id owner");
     t->published = false;
     fx_policy(c, t, BIT(AUTHENTICATED), "(id = 1)");
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     char *reads = fx_columns(t, &t->access[AUTHENTICATED].reads);
     ck_assert_int_eq(t->access[AUTHENTICATED].path, GW_PATH_ASKED);
     ck_assert(t->access[AUTHENTICATED].depends.unknown);
@@ -165,7 +165,7 @@ START_TEST(test_catalog_finds_tables_and_columns)
 {
     struct gw_catalog_table *t = fx_table(c, "public", "t", "id owner");
     struct gw_catalog_table *other = fx_table(c, "other", "t", "id");
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     ck_assert_ptr_eq(gw_catalog_table_find(c, t->oid), t);
     ck_assert_ptr_null(gw_catalog_table_find(c, 1));
     ck_assert_ptr_eq(gw_catalog_table_named(c, GW_SPAN_LIT("other"), GW_SPAN_LIT("t")), other);
@@ -179,7 +179,7 @@ START_TEST(test_catalog_lives_until_the_last_reference)
 {
     struct gw_catalog *shared = gw_catalog_ref(c);
     struct gw_catalog_table *t = fx_table(c, "public", "t", "id");
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     gw_catalog_unref(shared);
     ck_assert_ptr_eq(gw_catalog_table_find(c, t->oid), t);
     gw_catalog_unref(NULL);
@@ -188,7 +188,7 @@ END_TEST
 
 START_TEST(test_catalog_empty_one_finishes)
 {
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     ck_assert_ptr_null(gw_catalog_table_find(c, 0));
 }
 END_TEST

@@ -107,7 +107,7 @@ START_TEST(test_question_generated_column_that_is_read_is_computed)
     t->columns[1].generation = GW_SPAN_LIT("(a + 1)");
     t->columns[2].generation = GW_SPAN_LIT("expensive(a)");
     fx_policy(c, t, BIT(AUTHENTICATED), "(g = 2)");
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     assert_question(t, "SELECT ((((g = 2)))) IS TRUE FROM pg_catalog.unnest(ARRAY(SELECT "
                        "ROW(\"order\".\"a\",((a + 1)),NULL)::\"My Schema\".\"order\" FROM "
                        "pg_catalog.unnest($1) AS \"order\")) AS \"order\"");
@@ -120,7 +120,7 @@ START_TEST(test_question_generated_column_that_is_not_read_costs_nothing)
     struct gw_catalog_table *t = fx_table(c, "public", "t", "a g");
     t->columns[1].generation = GW_SPAN_LIT("expensive(a)");
     fx_policy(c, t, BIT(AUTHENTICATED), "(a = 2)");
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     assert_question(t, "SELECT ((((a = 2)))) IS TRUE FROM pg_catalog.unnest($1) AS \"t\"");
 }
 END_TEST
