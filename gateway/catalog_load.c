@@ -18,8 +18,11 @@ static const struct {
     [GW_CATALOG_TABLES] = {sql_tables, "reading tables", 3},
     [GW_CATALOG_COLUMNS] = {sql_columns, "reading columns", 0},
     [GW_CATALOG_POLICIES] = {sql_policies, "reading policies", 1},
-    [GW_CATALOG_ACCESS] = {sql_access, "reading privileges", 2},
-    [GW_CATALOG_FUNCTIONS] = {sql_functions, "reading functions", 0},
+    [GW_CATALOG_CHECKS] = {sql_checks, "reading the policies of realtime.messages", 1},
+    [GW_CATALOG_ACCESS] = {sql_access, "reading privileges", 1},
+    [GW_CATALOG_FUNCTIONS] = {sql_functions, "reading functions", 1},
+    [GW_CATALOG_VIEWS] = {sql_views, "reading views", 0},
+    [GW_CATALOG_SEARCH_PATH] = {sql_search_path, "reading search_path", 4},
     [GW_CATALOG_TYPES] = {sql_types, "reading types", 0},
     [GW_CATALOG_FIELDS] = {sql_fields, "reading composite types", 0},
 };
@@ -39,6 +42,21 @@ static void free_load(struct load *load)
     free(load);
 }
 
+/* The last catalog is kept: a load that finds the same policies shares its rules. */
+static void build(struct gw_db_link *l, struct gw_db_request *r, const struct load *load)
+{
+    const struct gw_catalog_frame frame = {
+        .roles = l->cfg.roles,
+        .n_roles = l->cfg.n_roles,
+        .generation = ++l->generation,
+        .options = {.claim_settings = l->cfg.claim_settings},
+        .previous = l->catalog ? l->catalog->rules : NULL,
+    };
+    r->catalog = gw_catalog_from_rows(load->results, &frame);
+    gw_catalog_unref(l->catalog);
+    l->catalog = gw_catalog_ref(r->catalog);
+}
+
 static void finish(struct gw_db_conn *c)
 {
     struct load *load = c->job_state;
@@ -48,8 +66,7 @@ static void finish(struct gw_db_conn *c)
         if (!load->results[i] && r->code == GW_OK)
             r->code = gw_err_set(&r->err, GW_E_DATABASE, "no answer while %s", queries[i].what);
     if (r->code == GW_OK) {
-        r->catalog =
-            gw_catalog_from_rows(load->results, l->cfg.roles, l->cfg.n_roles, ++l->generation);
+        build(l, r, load);
         atomic_fetch_add(&l->catalog_loads, 1);
     } else {
         gw_pgerr_log(&l->last_error, "catalog_not_loaded", &r->err);
@@ -106,13 +123,19 @@ static void on_lost(struct gw_db_conn *c, const struct gw_err *err)
     free_load(c->job_state);
 }
 
+static const char *sql_of(const struct gw_db_conn *c, int i)
+{
+    bool is_14 = PQserverVersion(c->pg.pg) < 150000;
+    return i == GW_CATALOG_TABLES && is_14 ? sql_tables_14 : queries[i].sql;
+}
+
 static bool send_query(struct gw_db_conn *c, int i)
 {
     const char *values[] = {c->link->roles_literal, c->link->cfg.publication,
-                            c->link->cfg.access_publication};
-    static const unsigned types[] = {1009, 25, 25}; /* text[], text, text */
+                            c->link->cfg.access_publication, c->link->login};
+    static const unsigned types[] = {1009, 25, 25, 25}; /* text[], text, … */
     const struct gw_db_params p = {.n = queries[i].n_params, .types = types, .values = values};
-    return gw_db_conn_send(c, queries[i].sql, &p);
+    return gw_db_conn_send(c, sql_of(c, i), &p);
 }
 
 bool gw_db_catalog_start(struct gw_db_conn *c)

@@ -2,7 +2,7 @@
 #ifndef GW_CATALOG_ROWS_H
 #define GW_CATALOG_ROWS_H
 
-#include "gw/catalog.h"
+#include "gw/compile.h"
 
 struct pg_result;
 
@@ -11,16 +11,27 @@ enum gw_catalog_query {
     GW_CATALOG_TABLES,
     GW_CATALOG_COLUMNS,
     GW_CATALOG_POLICIES,
+    GW_CATALOG_CHECKS,
     GW_CATALOG_ACCESS,
     GW_CATALOG_FUNCTIONS,
+    GW_CATALOG_VIEWS,
+    GW_CATALOG_SEARCH_PATH,
     GW_CATALOG_TYPES,
     GW_CATALOG_FIELDS,
     GW_CATALOG_QUERIES
 };
 
-/* Build a catalog for the given allow-list (names, n_roles of them). Returns owned, finished. */
+/* What a catalog follows from besides the rows. */
+struct gw_catalog_frame {
+    const char *const *roles; /* allow-list, n_roles of them */
+    uint32_t n_roles;
+    uint64_t generation;
+    struct gw_compile_options options;
+    const struct gw_rules *previous; /* of the last load, or NULL */
+};
+
+/* Returns owned, finished. */
 struct gw_catalog *gw_catalog_from_rows(struct pg_result *const results[GW_CATALOG_QUERIES],
-                                        const char *const *roles, uint32_t n_roles,
-                                        uint64_t generation);
+                                        const struct gw_catalog_frame *frame);
 
 #endif

@@ -65,6 +65,9 @@ static void check_catalog(struct gw_check *c)
     }
     c->catalog = catalog;
     gw_check_tables(c);
+    gw_check_paths(c);
+    gw_check_state(c);
+    gw_check_followed(c);
     gw_catalog_unref(catalog);
 }
 

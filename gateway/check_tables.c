@@ -33,20 +33,14 @@ static void add_lookup(const struct gw_catalog *c, const struct gw_lookup *looku
     gw_buf_add_str(out, lookup->all_columns ? "*)" : ")");
 }
 
+/* What policies read and look up, from what is known of them when they are asked. */
 static void add_asked(const struct gw_catalog *c, const struct gw_catalog_table *t,
                       const struct gw_table_access *access, struct gw_buf *out)
 {
-    const char *before = "reads ";
-    for (unsigned i = 0; i < t->n_columns; i++) {
-        if (!gw_colset_has(&access->reads, i))
-            continue;
-        gw_buf_add_str(out, before);
-        gw_buf_add_span(out, t->columns[i].name);
-        before = ", ";
-    }
-    if (*before == 'r')
-        gw_buf_add_str(out, "reads no column");
-    before = "; looks into ";
+    const char *before = "; looks into ";
+    bool reads_none = gw_colset_is_empty(&access->reads);
+    gw_buf_add_str(out, reads_none ? "reads no column" : "reads ");
+    gw_check_add_columns(out, t, &access->reads);
     for (uint32_t i = 0; i < access->depends.n_lookups; i++) {
         gw_buf_add_str(out, before);
         add_lookup(c, &access->depends.lookups[i], out);
@@ -55,6 +49,26 @@ static void add_asked(const struct gw_catalog *c, const struct gw_catalog_table 
     if (access->depends.unknown)
         gw_buf_printf(out, "; may depend on more: %.*s", (int)access->depends.why.n,
                       access->depends.why.p);
+    if (!access->plan || access->plan->why.n == 0)
+        return;
+    gw_buf_add_str(out, "; asked because ");
+    gw_check_add_line(out, access->plan->why);
+}
+
+/* The same from the plan. */
+static void add_plan(const struct gw_catalog *c, const struct gw_catalog_table *t,
+                     const struct gw_plan *plan, struct gw_buf *out)
+{
+    struct gw_colset reads = {0};
+    for (uint32_t i = 0; i < plan->n_reads; i++)
+        gw_colset_add(&reads, plan->reads[i]);
+    gw_buf_add_str(out, plan->n_reads ? "reads " : "reads no column");
+    gw_check_add_columns(out, t, &reads);
+    for (uint32_t i = 0; i < plan->n_tables; i++) {
+        const struct gw_state_table_def *def = &c->rules->tables[plan->tables[i]];
+        gw_buf_add_str(out, i ? ", " : "; looks into ");
+        gw_check_add_name(out, def->schema, def->name);
+    }
 }
 
 static void add_reason(const struct gw_catalog *c, const struct gw_catalog_table *t,
@@ -75,6 +89,9 @@ static void add_reason(const struct gw_catalog *c, const struct gw_catalog_table
         break;
     case GW_PATH_SOLVED:
     case GW_PATH_ASSISTED:
+        if (access->plan)
+            add_plan(c, t, access->plan, out);
+        break;
     case GW_PATH_ASKED:
         add_asked(c, t, access, out);
         break;
@@ -112,55 +129,29 @@ static void print_table(struct gw_check *c, const struct gw_catalog_table *t, st
 
 /* ---- weaker ---- */
 
+/* Own policies, and those of other tables that look into it. */
 static void say_weak(struct gw_check *c, const struct gw_catalog_table *t, struct gw_buf *b)
 {
-    struct gw_cmd_weak weak;
-    gw_cmd_weak_of(c->catalog, t, &weak);
-    if (weak.missing.n || weak.no_identity) {
-        if (weak.no_identity)
-            printf("  weaker: no replica identity: UPDATE and DELETE on it fail while it is "
-                   "published\n");
-        if (weak.missing.n)
-            printf("  weaker: deleted and old rows lack %s, which its policies read: DELETEs and "
-                   "old values are not sent\n",
-                   gw_buf_cstr(&weak.missing));
-        gw_buf_reset(b);
-        gw_cmd_add_table(b, t);
-        gw_check_fix("ALTER TABLE %s REPLICA IDENTITY FULL;", gw_buf_cstr(b));
-        c->n_weaker++;
-    }
-    gw_buf_fini(&weak.missing);
-}
-
-/* Whether a policy of a published table looks into oid. */
-static bool is_looked_into(const struct gw_catalog *c, uint32_t oid)
-{
-    for (uint32_t t = 0; t < c->n_tables; t++) {
-        for (uint32_t i = 0; c->tables[t].published && i < c->n_roles; i++) {
-            const struct gw_depends *depends = &c->tables[t].access[i].depends;
-            for (uint32_t k = 0; k < depends->n_lookups; k++)
-                if (depends->lookups[k].rel_oid == oid)
-                    return true;
-        }
-    }
-    return false;
-}
-
-static bool is_followed(struct gw_check *c, const struct gw_catalog_table *t)
-{
-    static const char sql[] =
-        "SELECT 1 FROM pg_catalog.pg_publication_tables AS p "
-        "JOIN pg_catalog.pg_namespace AS n ON n.nspname = p.schemaname "
-        "JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = p.tablename "
-        "WHERE p.pubname = $1 AND c.oid = $2::oid";
-    char oid[16];
-    snprintf(oid, sizeof oid, "%u", t->oid);
-    const char *const values[] = {c->settings->access_publication, oid};
-    struct gw_err err;
-    PGresult *r = gw_cmd_query(c->pg, sql, 2, values, &err);
-    bool yes = r && PQntuples(r) > 0;
-    PQclear(r);
-    return yes;
+    struct gw_colset missing = {0};
+    const struct gw_colset wanted = gw_check_wanted(c->catalog, t);
+    for (unsigned i = 0; i < t->n_columns; i++)
+        if (gw_colset_has(&wanted, i) && !t->columns[i].in_identity)
+            gw_colset_add(&missing, i);
+    if (t->has_identity && gw_colset_is_empty(&missing))
+        return;
+    if (!t->has_identity)
+        printf("  weaker: no replica identity: UPDATE and DELETE on it fail while it is "
+               "published\n");
+    gw_buf_reset(b);
+    gw_check_add_columns(b, t, &missing);
+    if (b->n > 0)
+        printf("  weaker: deleted and old rows lack %s, which policies read: DELETEs and "
+               "old values are not sent\n",
+               gw_buf_cstr(b));
+    gw_buf_reset(b);
+    gw_cmd_add_table(b, t);
+    gw_check_fix("ALTER TABLE %s REPLICA IDENTITY FULL;", gw_buf_cstr(b));
+    c->n_weaker++;
 }
 
 /* Tables that policies look into and that no publication follows. */
@@ -169,7 +160,7 @@ static void say_unfollowed(struct gw_check *c, struct gw_buf *b)
     const char *access = c->settings->access_publication;
     for (uint32_t i = 0; i < c->catalog->n_tables; i++) {
         const struct gw_catalog_table *t = &c->catalog->tables[i];
-        if (t->published || !is_looked_into(c->catalog, t->oid) || is_followed(c, t))
+        if (t->published || t->followed || !gw_check_is_looked_into(c->catalog, t->oid))
             continue;
         printf("weaker: policies look into %s, whose changes are not followed\n",
                full_name(b, t).p);
@@ -202,29 +193,20 @@ static bool lists(const char *attnums, int16_t attnum)
 static const struct gw_catalog_column *
 left_out(const struct gw_catalog *c, const struct gw_catalog_table *t, const char *attnums)
 {
-    for (unsigned i = 0; i < t->n_columns; i++) {
-        for (uint32_t role_id = 0; role_id < c->n_roles; role_id++) {
-            const struct gw_table_access *access = &t->access[role_id];
-            if (access->path == GW_PATH_ASKED && gw_colset_has(&access->reads, i) &&
-                !lists(attnums, t->columns[i].attnum))
-                return &t->columns[i];
-        }
-    }
+    for (unsigned i = 0; i < t->n_columns; i++)
+        if (gw_check_is_read(c, t, i) && !lists(attnums, t->columns[i].attnum))
+            return &t->columns[i];
     return NULL;
 }
 
-/* has_filter, attnums: of one table in one publication. */
+/* has_filter, attnums: of one table in one publication. Those that policies look into: see
+ * check_state.c. */
 static void check_cut(struct gw_check *c, const struct gw_catalog_table *t, bool has_filter,
                       const char *attnums, struct gw_buf *b)
 {
     const char *name = full_name(b, t).p;
     const struct gw_catalog_column *column = *attnums ? left_out(c->catalog, t, attnums) : NULL;
-    if (is_looked_into(c->catalog, t->oid))
-        gw_check_say(c, GW_CHECK_ERROR, name,
-                     "policies look into it, but the publication has a "
-                     "%s for it",
-                     has_filter ? "row filter" : "column list");
-    else if (column)
+    if (column)
         gw_check_say(c, GW_CHECK_ERROR, name,
                      "its policies read %.*s, which the publication's column list leaves out",
                      (int)column->name.n, column->name.p);
@@ -296,6 +278,13 @@ void gw_check_tables(struct gw_check *c)
         print_table(c, t, &b);
         say_weak(c, t, &b);
     }
+    gw_buf_fini(&b);
+}
+
+void gw_check_followed(struct gw_check *c)
+{
+    struct gw_buf b;
+    gw_buf_init(&b, 0);
     putchar('\n');
     say_unfollowed(c, &b);
     gw_buf_fini(&b);

@@ -1,24 +1,21 @@
-/* db_ask: may these callers see these rows? The work list, and what answers and errors mean.
+/* db_ask: the course of a request that is put to Postgres as somebody: the work list, and what
+ * answers and errors mean for it, whatever is asked.
  *
- * DESIGN. A question is first one item, all its rows. If Postgres raises, the item is halved until
- * the rows that raise stand alone; those are denied, the others are answered: one bad row must not
- * hide its neighbours. Whether it was the policy that raised or the parameter that does not fit the
- * table any more, a probe tells, which reads the parameter and evaluates nothing.
- * The transaction asked about must be visible in the snapshot that answers: the log may show a
- * commit before other sessions see it. If it is not, the answers are void and all is asked again
- * in a new transaction, soon. The same path serves a session that a policy has tampered with: its
- * answers are void from there on, and the session is discarded before the next transaction. */
+ * DESIGN. The transaction asked about must be visible in the snapshot that answers: the log may
+ * show a commit before other sessions see it. If it is not, the answers are void and all is asked
+ * again in a new transaction, soon. The same path serves a session that a policy has tampered with:
+ * its answers are void from there on, and the session is discarded before the next transaction. */
 #include "db_ask_own.h"
 
 #include <libpq-fe.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define OVERRUN_MS 500
-#define TRIES_MAX 2
 #define INVISIBLE_WAIT_MAX_MS 50
 
-static void add_item(struct gw_ask_state *a, struct gw_ask_item item)
+/* ---- the work list ---- */
+
+void gw_ask_add(struct gw_ask_state *a, struct gw_ask_item item)
 {
     if (a->n_items == a->cap_items) {
         a->cap_items = a->cap_items ? a->cap_items * 2 : 16;
@@ -27,161 +24,86 @@ static void add_item(struct gw_ask_state *a, struct gw_ask_item item)
     a->items[a->n_items++] = item;
 }
 
+void gw_ask_add_halves(struct gw_ask_state *a, struct gw_ask_item item)
+{
+    uint32_t middle = item.lo + (item.hi - item.lo) / 2;
+    a->units[item.unit].open++;
+    gw_ask_add(a, (struct gw_ask_item){.unit = item.unit, .lo = item.lo, .hi = middle});
+    gw_ask_add(a, (struct gw_ask_item){.unit = item.unit, .lo = middle, .hi = item.hi});
+}
+
+bool gw_ask_retry(struct gw_ask_state *a, struct gw_ask_item item)
+{
+    if (item.tries >= GW_ASK_TRIES_MAX)
+        return false;
+    item.tries++;
+    gw_ask_add(a, item);
+    return true;
+}
+
 static void free_state(struct gw_ask_state *a)
 {
     free(a->items);
-    free(a->questions);
+    free(a->units);
     free(a);
 }
 
 /* ---- verdicts ---- */
 
-static void settle(struct gw_db_conn *c, uint32_t i, enum gw_code code, const char *why)
+void gw_ask_settle(struct gw_db_conn *c, uint32_t unit, enum gw_code code, const char *why)
 {
     struct gw_ask_state *a = c->job_state;
-    struct gw_question *q = &c->request->questions[i];
-    if (a->questions[i].is_settled)
+    if (a->units[unit].is_settled)
         return;
-    a->questions[i].is_settled = true;
-    q->code = code;
-    if (why)
-        snprintf(q->why, sizeof q->why, "%s", why);
+    a->units[unit].is_settled = true;
+    a->kind->settle(c->request, unit, code, why);
     if (code == GW_E_BUDGET)
         atomic_fetch_add(&c->link->timeouts, 1);
     else if (code != GW_OK)
         atomic_fetch_add(&c->link->errors, 1);
 }
 
-/* The whole question is denied. */
-static void deny(struct gw_db_conn *c, uint32_t i, enum gw_code code, const char *why)
+void gw_ask_deny(struct gw_db_conn *c, uint32_t unit, enum gw_code code, const char *why)
 {
     struct gw_ask_state *a = c->job_state;
-    struct gw_question *q = &c->request->questions[i];
-    if (a->questions[i].is_settled)
+    if (a->units[unit].is_settled)
         return;
-    memset(q->visible, 0, q->n_rows);
-    settle(c, i, code, why);
+    a->kind->deny(c->request, unit, code);
+    gw_ask_settle(c, unit, code, why);
 }
 
-static void close_item(struct gw_db_conn *c, uint32_t i)
+void gw_ask_close_item(struct gw_db_conn *c, uint32_t unit)
 {
     struct gw_ask_state *a = c->job_state;
-    struct gw_ask_question *q = &a->questions[i];
-    if (--q->open == 0)
-        settle(c, i, q->denied ? GW_E_POLICY : GW_OK, NULL);
+    struct gw_ask_unit *u = &a->units[unit];
+    if (--u->open == 0)
+        gw_ask_settle(c, unit, u->denied ? GW_E_POLICY : GW_OK, NULL);
 }
 
 static void deny_rest(struct gw_db_conn *c, enum gw_code code, const char *why)
 {
-    for (uint32_t i = 0; i < c->request->n_questions; i++)
-        deny(c, i, code, why);
+    const struct gw_ask_state *a = c->job_state;
+    for (uint32_t i = 0; i < a->n_units; i++)
+        gw_ask_deny(c, i, code, why);
 }
 
 /* ---- one item's outcome ---- */
 
-/* Postgres raised while it evaluated rows [lo, hi). */
-static void narrow_down(struct gw_db_conn *c, const struct gw_ask_slot *slot)
-{
-    struct gw_ask_state *a = c->job_state;
-    struct gw_ask_item item = slot->item;
-    struct gw_question *q = &c->request->questions[item.question];
-    struct gw_ask_question *state = &a->questions[item.question];
-    uint32_t n = item.hi - item.lo, middle = item.lo + n / 2;
-    memset(q->visible + item.lo, 0, n);
-    snprintf(q->why, sizeof q->why, "%s", slot->message);
-    if (n > 1 && !q->row_offsets) {
-        deny(c, item.question, GW_E_POLICY, slot->message);
-        return;
-    }
-    if (!state->is_probed) {
-        state->is_probed = true;
-        state->open++;
-        add_item(
-            a, (struct gw_ask_item){.question = item.question, .hi = q->n_rows, .is_probe = true});
-    }
-    if (n == 1) {
-        state->denied++;
-        close_item(c, item.question);
-        return;
-    }
-    state->open++;
-    add_item(a, (struct gw_ask_item){.question = item.question, .lo = item.lo, .hi = middle});
-    add_item(a, (struct gw_ask_item){.question = item.question, .lo = middle, .hi = item.hi});
-}
-
-/* Codes that say the catalog has moved on: a name, a type or a plan is not what it was. */
-static bool is_stale(const char *state)
-{
-    static const char *const codes[] = {"0A000", "42703", "42P01", "42883", "42704", "XX000"};
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (strcmp(state, codes[i]) == 0)
-            return true;
-    return false;
-}
-
-/* A statement that an earlier question prepared: parse it anew and see. False: tried already. */
-static bool parse_again(struct gw_db_conn *c, const struct gw_ask_slot *slot)
-{
-    struct gw_ask_item item = slot->item;
-    gw_idmap_take(&c->prepared, slot->prepared_key);
-    if (item.tries >= TRIES_MAX)
-        return false;
-    item.tries++;
-    add_item(c->job_state, item);
-    return true;
-}
-
-static void on_question_failed(struct gw_db_conn *c, const struct gw_ask_slot *slot)
-{
-    const char *state = slot->sqlstate;
-    uint32_t i = slot->item.question;
-    if (strcmp(state, "26000") == 0) { /* not there: its Parse failed, or a policy threw it away */
-        c->is_tainted |= gw_idmap_find(&c->prepared, slot->prepared_key) != NULL;
-        if (!parse_again(c, slot))
-            deny(c, i, GW_E_POLICY, slot->message);
-        return;
-    }
-    if (is_stale(state)) {
-        /* Just parsed, so it is not the plan: a policy's function is broken, or the row type. */
-        bool is_fresh = slot->parses || slot->item.tries > 0;
-        if (is_fresh || !parse_again(c, slot))
-            deny(c, i, strncmp(state, "42", 2) == 0 ? GW_E_POLICY : GW_E_UNSUPPORTED,
-                 slot->message);
-        return;
-    }
-    if (strncmp(state, "42", 2) == 0) /* holds for every row, such as a missing privilege */
-        deny(c, i, GW_E_POLICY, slot->message);
-    else
-        narrow_down(c, slot);
-}
-
-/* The SQL does not parse: that holds for whoever is asked the same. */
-static void deny_alike(struct gw_db_conn *c, uint32_t i, const char *why)
-{
-    const struct gw_question *q = c->request->questions;
-    for (uint32_t k = 0; k < c->request->n_questions; k++)
-        if (q[k].rel_oid == q[i].rel_oid && q[k].role_id == q[i].role_id)
-            deny(c, k, GW_E_UNSUPPORTED, why);
-}
-
 static void on_item_failed(struct gw_db_conn *c, const struct gw_ask_slot *slot)
 {
-    struct gw_ask_item item = slot->item;
+    struct gw_ask_state *a = c->job_state;
+    uint32_t unit = slot->item.unit;
+    bool is_asking = slot->failed_at == GW_ASK_PARSE || slot->failed_at == GW_ASK_QUESTION;
     if (strcmp(slot->sqlstate, "57014") == 0) {
-        deny(c, item.question, GW_E_BUDGET, slot->message);
-    } else if (item.is_probe) {
-        deny(c, item.question, GW_E_UNSUPPORTED, slot->message);
-    } else if (strncmp(slot->sqlstate, "40", 2) == 0 && item.tries < TRIES_MAX) {
-        item.tries++;
-        add_item(c->job_state, item);
-    } else if (slot->failed_at == GW_ASK_PARSE) {
-        deny_alike(c, item.question, slot->message);
-    } else if (slot->failed_at == GW_ASK_QUESTION) {
-        on_question_failed(c, slot);
+        gw_ask_deny(c, unit, GW_E_BUDGET, slot->message);
+    } else if (strncmp(slot->sqlstate, "40", 2) == 0 && gw_ask_retry(a, slot->item)) {
+        return; /* a conflict: once more */
+    } else if (is_asking || slot->item.is_probe) {
+        a->kind->on_failed(c, slot);
     } else {
         if (strcmp(slot->sqlstate, "26000") == 0)
             c->is_tainted = true;
-        deny(c, item.question, GW_E_POLICY, slot->message);
+        gw_ask_deny(c, unit, GW_E_POLICY, slot->message);
     }
 }
 
@@ -190,30 +112,25 @@ static void on_item_failed(struct gw_db_conn *c, const struct gw_ask_slot *slot)
 static void on_item_tainted(struct gw_db_conn *c, const struct gw_ask_slot *slot)
 {
     struct gw_ask_state *a = c->job_state;
-    struct gw_ask_item item = slot->item;
-    if (a->is_last_unsealed && item.tries < TRIES_MAX) {
-        item.tries++;
-        add_item(a, item);
-    } else {
-        deny(c, item.question, GW_E_POLICY, "a policy prepared statements of its own");
-    }
+    if (!a->is_last_unsealed || !gw_ask_retry(a, slot->item))
+        gw_ask_deny(c, slot->item.unit, GW_E_POLICY, "a policy prepared statements of its own");
 }
 
 static void on_item_counts(struct gw_db_conn *c, const struct gw_ask_slot *slot)
 {
-    uint32_t i = slot->item.question;
+    uint32_t unit = slot->item.unit;
     if (*slot->sqlstate)
         on_item_failed(c, slot);
     else if (slot->is_tainted)
         on_item_tainted(c, slot);
     else if (slot->item.is_probe)
-        close_item(c, i);
+        gw_ask_close_item(c, unit);
     else if (!slot->is_sealed)
-        deny(c, i, GW_E_POLICY, "a policy changed the role or the claims");
+        gw_ask_deny(c, unit, GW_E_POLICY, "a policy changed the role or the claims");
     else if (!slot->is_answered)
-        deny(c, i, GW_E_POLICY, "not one answer per row");
+        gw_ask_deny(c, unit, GW_E_POLICY, "not one answer per row");
     else
-        close_item(c, i);
+        gw_ask_close_item(c, unit);
 }
 
 static void on_item_done(struct gw_db_conn *c, const struct gw_ask_slot *slot)
@@ -221,12 +138,12 @@ static void on_item_done(struct gw_db_conn *c, const struct gw_ask_slot *slot)
     struct gw_ask_state *a = c->job_state;
     bool is_failed = *slot->sqlstate != '\0';
     a->flight_bytes -= slot->bytes;
-    if (slot->parses && is_failed && slot->failed_at <= GW_ASK_PARSE)
+    if (slot->prepared_key && slot->parses && is_failed && slot->failed_at <= GW_ASK_PARSE)
         gw_idmap_take(&c->prepared, slot->prepared_key);
     c->is_tainted |= slot->is_tainted;
-    if (c->request && !a->questions[slot->item.question].is_settled) {
+    if (c->request && !a->units[slot->item.unit].is_settled) {
         if (a->is_void)
-            add_item(a, slot->item);
+            gw_ask_add(a, slot->item);
         else
             on_item_counts(c, slot);
     }
@@ -258,7 +175,7 @@ static bool pump(struct gw_db_conn *c)
     while (c->request && !a->is_void && a->next < a->n_items && a->n_slots < GW_ASK_FLIGHT_MAX &&
            a->flight_bytes < GW_ASK_FLIGHT_BYTES) {
         struct gw_ask_item item = a->items[a->next++];
-        if (!a->questions[item.question].is_settled && !gw_ask_send_item(c, item))
+        if (!a->units[item.unit].is_settled && !gw_ask_send_item(c, item))
             return false;
     }
     if (a->n_slots > 0)
@@ -268,7 +185,7 @@ static bool pump(struct gw_db_conn *c)
     return gw_ask_send_end(c);
 }
 
-static bool begin(struct gw_db_conn *c)
+static bool start_over(struct gw_db_conn *c)
 {
     return gw_ask_send_begin(c) && pump(c);
 }
@@ -283,7 +200,7 @@ static void on_end(struct gw_db_conn *c)
         return;
     }
     if (!a->is_invisible) {
-        if (!begin(c))
+        if (!start_over(c))
             broken(c);
         return;
     }
@@ -312,7 +229,7 @@ static void on_timer(struct gw_db_conn *c)
     }
     if (a->is_waiting) {
         arm_overrun(c);
-        if (!begin(c))
+        if (!start_over(c))
             broken(c);
         return;
     }
@@ -378,29 +295,24 @@ static void on_lost(struct gw_db_conn *c, const struct gw_err *err)
     free_state(a);
 }
 
-bool gw_db_ask_start(struct gw_db_conn *c)
+struct gw_ask_state *gw_ask_state_new(struct gw_db_conn *c, const struct gw_ask_kind *kind,
+                                      uint32_t n_units)
 {
     static const struct gw_db_job job = {on_result, on_timer, on_lost};
-    struct gw_db_request *r = c->request;
     struct gw_ask_state *a = gw_alloc(sizeof *a);
-    uint64_t n_rows = 0;
+    a->kind = kind;
+    a->deadline_ms = c->request->deadline_ms;
+    a->n_units = n_units;
+    a->units = gw_alloc((n_units + 1) * sizeof *a->units);
+    for (uint32_t i = 0; i < n_units; i++)
+        a->units[i].open = 1;
     c->job = &job;
     c->job_state = a;
-    a->deadline_ms = r->deadline_ms;
-    a->questions = gw_alloc((r->n_questions + 1) * sizeof *a->questions);
-    for (uint32_t i = 0; i < r->n_questions; i++) {
-        struct gw_question *q = &r->questions[i];
-        n_rows += q->n_rows;
-        memset(q->visible, 0, q->n_rows);
-        a->questions[i].open = 1;
-        if (q->n_rows > 0)
-            add_item(a, (struct gw_ask_item){.question = i, .hi = q->n_rows});
-        else
-            settle(c, i, GW_OK, NULL);
-    }
-    atomic_fetch_add(&c->link->asks_count, 1);
-    atomic_fetch_add(&c->link->questions, r->n_questions);
-    atomic_fetch_add(&c->link->rows, n_rows);
+    return a;
+}
+
+bool gw_ask_begin(struct gw_db_conn *c)
+{
     arm_overrun(c);
-    return begin(c);
+    return start_over(c);
 }

@@ -1,36 +1,18 @@
-/* db_ask_take: what comes back of an ASK's commands: the snapshot, answers, seals, errors. What
- * follows from them is decided in db_ask.c, when the segment is complete. */
+/* db_ask_take: what comes back of the commands of an ASK or EVAL: the snapshot, answers, seals,
+ * errors. What follows from them is decided in db_ask.c, when the segment is complete. */
 #include "db_ask_own.h"
 
 #include <libpq-fe.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-/* "xmin:xmax:xip,…" holds 64-bit ids; the log gave the low half of one. Whether a commit of xid is
- * seen by the snapshot. */
-static bool is_visible_in(const char *snapshot, uint32_t xid)
-{
-    char *at = NULL;
-    uint64_t xmin = strtoull(snapshot, &at, 10);
-    uint64_t xmax = *at == ':' ? strtoull(at + 1, &at, 10) : 0;
-    uint64_t full = xmax + (uint64_t)(int64_t)(int32_t)(xid - (uint32_t)xmax);
-    if (full < xmin)
-        return true;
-    if (full >= xmax)
-        return false;
-    while (*at == ':' || *at == ',') {
-        const char *from = at + 1;
-        if (strtoull(from, &at, 10) == full && at != from)
-            return false;
-    }
-    return true;
-}
 
 static void take_snapshot(struct gw_db_conn *c, const PGresult *r)
 {
     struct gw_ask_state *a = c->job_state;
-    if (PQntuples(r) != 1 || !c->request || c->request->xid == 0 ||
-        is_visible_in(PQgetvalue(r, 0, 0), c->request->xid))
+    struct gw_db_request *request = c->request;
+    if (!request)
+        return;
+    bool is_known = gw_db_take_snapshot(request, r);
+    if (request->xid == 0 || (is_known && gw_snapshot_sees(&request->snapshot, request->xid)))
         return;
     a->is_invisible = a->is_void = true;
     a->invisible_tries++;
@@ -41,24 +23,23 @@ static void take_answer(struct gw_db_conn *c, struct gw_ask_slot *slot, const PG
 {
     const struct gw_ask_state *a = c->job_state;
     struct gw_ask_item item = slot->item;
-    struct gw_question *q = &c->request->questions[item.question];
-    if (a->questions[item.question].is_settled || PQnfields(r) < 1 ||
+    if (a->units[item.unit].is_settled || PQnfields(r) < 1 ||
         PQntuples(r) != (int)(item.hi - item.lo))
         return;
     slot->is_answered = true;
-    for (uint32_t i = 0; i < item.hi - item.lo; i++)
-        q->visible[item.lo + i] = PQgetvalue(r, (int)i, 0)[0] == 't';
+    a->kind->take(c->request, item, r);
 }
 
 static void take_seal(struct gw_db_conn *c, struct gw_ask_slot *slot, const PGresult *r)
 {
-    const struct gw_question *q = &c->request->questions[slot->item.question];
+    const struct gw_ask_state *a = c->job_state;
+    const struct gw_ask_caller who = a->kind->caller(c->request, slot->item.unit);
     if (PQntuples(r) != 1 || PQnfields(r) != 3)
         return;
     struct gw_span role = {PQgetvalue(r, 0, 0), (size_t)PQgetlength(r, 0, 0)};
     struct gw_span claims = {PQgetvalue(r, 0, 1), (size_t)PQgetlength(r, 0, 1)};
     slot->is_tainted = PQgetvalue(r, 0, 2)[0] != 'f';
-    slot->is_sealed = gw_span_eq(role, q->role) && gw_span_eq(claims, q->claims_json);
+    slot->is_sealed = gw_span_eq(role, who.role) && gw_span_eq(claims, who.claims_json);
 }
 
 /* Data errors quote the value, and row values are not for the log. */

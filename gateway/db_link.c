@@ -1,12 +1,14 @@
 /* db_link: thread, queues and replies. See db_link.h; db_conn.c runs the connections.
  *
- * DESIGN. Requests are taken out of the mailbox into two lists, because a catalog load must not
- * stand behind a thousand asks. A tick sees to what time alone changes: back-off that has passed,
- * requests that no connection will serve in time, replies the hub had no room for. The admin
- * connection is kept open even when idle: over it we hear that the server is going away. */
+ * DESIGN. Requests are taken out of the mailbox into three lists, because a catalog load must not
+ * stand behind a thousand asks or a large read. A tick sees to what time alone changes: back-off
+ * that has passed, requests that no connection will serve in time, replies the hub had no room for.
+ * The admin connection is kept open even when idle: over it we hear that the server is going away.
+ */
 #include "db_own.h"
 
 #include <assert.h>
+#include <libpq-fe.h>
 #include <stdlib.h>
 
 #define TICK_MS 50
@@ -29,6 +31,11 @@ void gw_db_request_free(struct gw_db_request *r)
         free(r->casts[i].canonical);
     }
     free(r->casts);
+    for (uint32_t i = 0; i < r->n_reads; i++) {
+        free(r->reads[i].key_of);
+        free(r->reads[i].cells);
+    }
+    gw_snapshot_fini(&r->snapshot);
     gw_catalog_unref(r->catalog);
     gw_arena_fini(&r->arena);
     free(r);
@@ -81,17 +88,25 @@ static void reply_late(struct gw_db_link *l, struct gw_db_request *r)
 {
     for (uint32_t i = 0; i < r->n_questions; i++)
         r->questions[i].code = GW_E_BUDGET;
-    atomic_fetch_add(&l->timeouts, r->n_questions);
+    atomic_fetch_add(&l->timeouts, r->n_questions + r->n_evals);
     gw_db_reply(l, r);
 }
 
 /* ---- requests ---- */
 
+static struct gw_list *list_for(struct gw_db_link *l, enum gw_db_kind kind)
+{
+    if (kind == GW_DB_ASK || kind == GW_DB_EVAL)
+        return &l->asks;
+    return kind == GW_DB_READ ? &l->reads : &l->admin;
+}
+
 static void take_requests(struct gw_db_link *l)
 {
     struct gw_db_request *r;
     while (l->n_waiting < GW_DB_QUEUE_MAX && (r = gw_mailbox_pop(l->from_hub))) {
-        waiting_new(r->kind == GW_DB_ASK ? &l->asks : &l->admin, r);
+        gw_db_eval_blank(r);
+        waiting_new(list_for(l, r->kind), r);
         l->n_waiting++;
     }
 }
@@ -102,13 +117,15 @@ static struct gw_db_request *next_request(struct gw_db_link *l, struct gw_list *
     return waiting_take(GW_CONTAINER_OF(list->next, struct gw_db_waiting, node));
 }
 
-static void dispatch_admin(struct gw_db_link *l, int64_t now_ms)
+/* The connection of one list alone. The admin one is opened before there is work for it. */
+static void dispatch_own(struct gw_db_link *l, unsigned i, struct gw_list *list, int64_t now_ms)
 {
-    struct gw_db_conn *c = &l->conns[0];
-    if (c->state == GW_DB_CLOSED && now_ms >= c->retry_at_ms)
+    struct gw_db_conn *c = &l->conns[i];
+    bool has_work = !gw_list_is_empty(list);
+    if (c->state == GW_DB_CLOSED && now_ms >= c->retry_at_ms && (has_work || i == GW_DB_ADMIN))
         gw_db_conn_open(c);
-    else if (c->state == GW_DB_IDLE && !gw_list_is_empty(&l->admin))
-        gw_db_conn_run(c, next_request(l, &l->admin));
+    else if (c->state == GW_DB_IDLE && has_work)
+        gw_db_conn_run(c, next_request(l, list));
 }
 
 /* An idle connection, or NULL; then one more is opened if all that are open are busy. */
@@ -116,7 +133,7 @@ static struct gw_db_conn *find_idle(struct gw_db_link *l, int64_t now_ms)
 {
     struct gw_db_conn *closed = NULL;
     bool is_one_coming = false;
-    for (unsigned i = 1; i < l->n_conns; i++) {
+    for (unsigned i = GW_DB_POOL; i < l->n_conns; i++) {
         struct gw_db_conn *c = &l->conns[i];
         if (c->state == GW_DB_IDLE)
             return c;
@@ -137,7 +154,8 @@ void gw_db_dispatch(struct gw_db_link *l)
     if (l->is_stopping)
         return;
     take_requests(l);
-    dispatch_admin(l, now_ms);
+    dispatch_own(l, GW_DB_ADMIN, &l->admin, now_ms);
+    dispatch_own(l, GW_DB_READER, &l->reads, now_ms);
     while (!gw_list_is_empty(&l->asks) && (c = find_idle(l, now_ms)))
         gw_db_conn_run(c, next_request(l, &l->asks));
 }
@@ -156,7 +174,7 @@ static void expire(struct gw_db_link *l, struct gw_list *list, bool has_server, 
     GW_LIST_EACH_SAFE(it, tmp, list)
     {
         struct gw_db_waiting *w = GW_CONTAINER_OF(it, struct gw_db_waiting, node);
-        bool is_late = w->request->kind == GW_DB_ASK && now_ms >= w->request->deadline_ms;
+        bool is_late = list == &l->asks && now_ms >= w->request->deadline_ms;
         bool is_hopeless = !has_server && now_ms - w->since_ms >= GW_DB_PATIENCE_MS - TICK_MS;
         if (!is_late && !is_hopeless)
             continue;
@@ -175,8 +193,9 @@ static void on_tick(uv_timer_t *timer)
     int64_t now_ms = gw_clock_mono_ms();
     push_replies(l);
     gw_db_dispatch(l);
-    expire(l, &l->admin, is_served(l, 0, 1), now_ms);
-    expire(l, &l->asks, is_served(l, 1, l->n_conns), now_ms);
+    expire(l, &l->admin, is_served(l, GW_DB_ADMIN, GW_DB_ADMIN + 1), now_ms);
+    expire(l, &l->reads, is_served(l, GW_DB_READER, GW_DB_READER + 1), now_ms);
+    expire(l, &l->asks, is_served(l, GW_DB_POOL, l->n_conns), now_ms);
 }
 
 static void on_wake(void *ctx)
@@ -203,8 +222,8 @@ static void on_stop(void *ctx)
     l->is_stopping = true;
     for (unsigned i = 0; i < l->n_conns; i++)
         gw_db_conn_stop(&l->conns[i]);
-    struct gw_list *lists[] = {&l->admin, &l->asks};
-    for (size_t i = 0; i < 2; i++)
+    struct gw_list *lists[] = {&l->admin, &l->reads, &l->asks};
+    for (size_t i = 0; i < 3; i++)
         while (!gw_list_is_empty(lists[i]))
             reply_down(l, next_request(l, lists[i]), "the link is stopping");
     push_replies(l);
@@ -273,6 +292,22 @@ static char *write_roles_literal(const struct gw_db_config *cfg)
     return literal;
 }
 
+/* Who url logs in as: what it says, else the environment, else the system's user, as libpq has it.
+ */
+static char *login_of(const char *url)
+{
+    char *login = NULL;
+    PQconninfoOption *said = PQconninfoParse(url ? url : "", NULL), *defaults = PQconndefaults();
+    PQconninfoOption *const lists[] = {said, defaults};
+    for (size_t i = 0; i < 2; i++)
+        for (PQconninfoOption *o = lists[i]; !login && o && o->keyword; o++)
+            if (strcmp(o->keyword, "user") == 0 && o->val && *o->val)
+                login = gw_strdup_span(gw_span_of(o->val));
+    PQconninfoFree(said);
+    PQconninfoFree(defaults);
+    return login ? login : gw_strdup_span(GW_SPAN_LIT(""));
+}
+
 /* ---- public ---- */
 
 struct gw_db_link *gw_db_link_new(const struct gw_db_config *cfg)
@@ -281,12 +316,14 @@ struct gw_db_link *gw_db_link_new(const struct gw_db_config *cfg)
     l->cfg = *cfg;
     gw_list_init(&l->asks);
     gw_list_init(&l->admin);
+    gw_list_init(&l->reads);
     gw_list_init(&l->replies);
     parse_claim_settings(l, cfg->claim_settings);
     l->become_sql = write_become_sql(l);
     l->roles_literal = write_roles_literal(cfg);
+    l->login = login_of(cfg->query_url);
     unsigned pool = cfg->pool == 0 ? 4 : cfg->pool > GW_DB_POOL_MAX ? GW_DB_POOL_MAX : cfg->pool;
-    l->n_conns = pool + 1;
+    l->n_conns = GW_DB_POOL + pool;
     l->conns = gw_alloc(l->n_conns * sizeof *l->conns);
     l->open_code = gw_loop_open(&l->loop, "rc-db", on_wake, on_stop, l, &l->open_err);
     return l;
@@ -308,7 +345,7 @@ enum gw_code gw_db_link_start(struct gw_db_link *l, struct gw_mailbox *to_hub,
     l->to_hub = to_hub;
     l->from_hub = from_hub;
     for (unsigned i = 0; i < l->n_conns; i++)
-        gw_db_conn_init(&l->conns[i], l, i == 0);
+        gw_db_conn_init(&l->conns[i], l, i < GW_DB_POOL);
     uv_timer_init(&l->loop.uv, &l->tick);
     l->tick.data = l;
     uv_timer_start(&l->tick, on_tick, 0, TICK_MS);
@@ -332,6 +369,7 @@ void gw_db_link_stats(const struct gw_db_link *l, struct gw_db_stats *out)
         .errors = atomic_load(&l->errors),
         .timeouts = atomic_load(&l->timeouts),
         .invisible_retries = atomic_load(&l->invisible_retries),
+        .evals = atomic_load(&l->evals),
         .catalog_loads = atomic_load(&l->catalog_loads),
         .reconnects = atomic_load(&l->reconnects),
     };
@@ -359,5 +397,7 @@ void gw_db_link_free(struct gw_db_link *l)
     free(l->conns);
     free(l->become_sql);
     free(l->roles_literal);
+    free(l->login);
+    gw_catalog_unref(l->catalog);
     free(l);
 }

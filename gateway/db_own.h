@@ -1,6 +1,6 @@
 /* db_own: what the parts of the db link share: db_link.c (thread, queues, replies), db_conn.c (one
- * connection of the pool and its job), db_ask*.c (ASK), db_cast.c (CAST), catalog_load.c (CATALOG).
- * "db" thread only, except the atomics. */
+ * connection and its job), db_ask*.c with db_question.c (ASK) and db_eval.c (EVAL), db_read*.c
+ * (READ), db_cast.c (CAST), catalog_load.c (CATALOG). "db" thread only, except the atomics. */
 #ifndef GW_DB_OWN_H
 #define GW_DB_OWN_H
 
@@ -33,7 +33,7 @@ struct gw_db_job {
 struct gw_db_conn {
     struct gw_db_link *link;
     struct gw_pgconn pg;
-    bool is_admin; /* database_url: casts, catalog; else query_url: asks */
+    bool is_admin; /* database_url: casts, catalog, reads; else query_url: asks, evals */
     enum { GW_DB_CLOSED, GW_DB_CONNECTING, GW_DB_IDLE, GW_DB_BUSY } state;
     unsigned failures; /* to connect, in a row */
     int64_t retry_at_ms;
@@ -60,6 +60,10 @@ struct gw_db_claim_setting {
     char *setting, *claim;
 };
 
+/* Reads have a connection of their own: a table of a million rows must not keep a catalog waiting,
+ * for which the log may be paused. */
+enum { GW_DB_ADMIN, GW_DB_READER, GW_DB_POOL };
+
 struct gw_db_link {
     struct gw_db_config cfg;
     struct gw_loop loop;
@@ -68,21 +72,23 @@ struct gw_db_link {
     struct gw_mailbox *to_hub, *from_hub;
     uv_timer_t tick; /* while something waits */
     bool is_stopping;
-    struct gw_list asks, admin; /* of gw_db_waiting */
-    struct gw_list replies;     /* of gw_db_waiting: the hub's mailbox was full */
-    unsigned n_waiting;         /* in asks and admin */
-    unsigned n_conns;           /* conns[0] is the admin one */
+    struct gw_list asks, admin, reads; /* of gw_db_waiting; evals stand among the asks */
+    struct gw_list replies;            /* of gw_db_waiting: the hub's mailbox was full */
+    unsigned n_waiting;                /* in asks, admin and reads */
+    unsigned n_conns;                  /* [GW_DB_ADMIN], [GW_DB_READER], then the pool */
     struct gw_db_conn *conns;
     struct gw_pgerr_last last_error;
     unsigned n_claim_settings;
     struct gw_db_claim_setting claim_settings[GW_DB_CLAIM_SETTINGS_MAX];
-    char *become_sql;    /* helper statement of asks: become this caller */
-    char *roles_literal; /* cfg.roles as text[] */
-    uint64_t generation; /* of the last catalog */
+    char *become_sql;           /* helper statement of asks: become this caller */
+    char *roles_literal;        /* cfg.roles as text[] */
+    char *login;                /* of query_url */
+    struct gw_catalog *catalog; /* the last one, reference held; or NULL */
+    uint64_t generation;        /* of the last catalog */
     /* Any thread. */
     _Atomic bool is_down;
     _Atomic uint64_t asks_count, questions, rows, errors, timeouts, invisible_retries,
-        catalog_loads, reconnects;
+        catalog_loads, reconnects, evals;
 };
 
 /* db_link.c */
@@ -115,7 +121,20 @@ void gw_db_conn_timer(struct gw_db_conn *c, int64_t ms); /* job->on_timer after 
 
 /* The jobs; each sets c->job, c->job_state and sends its first commands. False: broken. */
 bool gw_db_ask_start(struct gw_db_conn *c);
+bool gw_db_eval_start(struct gw_db_conn *c);
+bool gw_db_read_start(struct gw_db_conn *c);
 bool gw_db_cast_start(struct gw_db_conn *c);
 bool gw_db_catalog_start(struct gw_db_conn *c);
+
+/* db_eval.c: no answer yet: UNKNOWN, all of them. */
+void gw_db_eval_blank(struct gw_db_request *r);
+
+/* db_text.c */
+/* First query of a repeatable-read transaction: its snapshot, and where the log stood then. */
+extern const char gw_db_snapshot_sql[];
+/* Keep what it gave, in place of an earlier one. False: it gave nothing of use. */
+bool gw_db_take_snapshot(struct gw_db_request *r, const struct pg_result *rows);
+void gw_db_add_element(struct gw_buf *out, struct gw_span text); /* of an array literal, quoted */
+void gw_db_add_ident(struct gw_buf *out, struct gw_span name);   /* "name", quotes doubled */
 
 #endif

@@ -71,6 +71,12 @@ static void on_db_reply(struct gw_hub *h, struct gw_db_request *reply)
     case GW_DB_CATALOG:
         hub_catalog_on_reply(h, reply);
         break;
+    case GW_DB_EVAL:
+        hub_needs_on_eval(h, reply);
+        break;
+    case GW_DB_READ:
+        hub_state_on_read(h, reply);
+        return;
     }
     gw_db_request_free(reply);
 }
@@ -90,9 +96,7 @@ static void on_connected(struct gw_hub *h, const struct gw_wal_event *e)
     h->ever_streamed = true;
     if (e->is_gap && h->catalog) {
         gw_log(GW_LOG_WARN, "stream_gap", "action=\"every subscriber resyncs\"");
-        for (uint32_t i = 0; i < h->catalog->n_tables; i++)
-            if (h->catalog->tables[i].published)
-                hub_flight_enter_resync(h, h->catalog->tables[i].oid, GW_E_RESYNC);
+        hub_judge_on_gap(h);
     }
     hub_catalog_want(h);
 }
@@ -107,14 +111,14 @@ static void on_wal_event(struct gw_hub *h, struct gw_wal_event *e)
         on_disconnected(h, e);
         break;
     case GW_WAL_TXN:
-        hub_flight_enter(h, e->txn);
+        hub_judge_enter(h, e->txn);
         e->txn = NULL;
         break;
     case GW_WAL_RELATION:
         hub_catalog_on_relation(h, e->relation_no);
         break;
     case GW_WAL_PROGRESS:
-        hub_flight_on_progress(h, e->lsn);
+        hub_judge_on_progress(h, e->lsn);
         break;
     }
     gw_wal_event_free(e);
@@ -138,6 +142,14 @@ static void publish(struct gw_hub *h)
 {
     const struct gw_judge_stats *j = &h->judge;
     struct gw_interest_counts counts = gw_interest_counts(h->interest);
+    const struct judge *stage = &h->judging;
+    struct gw_state_stats state = {0};
+    struct gw_solver_stats solver = {0};
+    struct gw_callers_stats callers = {0};
+    struct gw_topics_counts topics = gw_topics_counts(stage->topics);
+    gw_state_stats(stage->state, &state);
+    gw_solver_stats(stage->solver, &solver);
+    gw_callers_stats(stage->callers, &callers);
     struct gw_hub_stats now = {
         .transactions = h->transactions,
         .changes = j->changes,
@@ -160,6 +172,30 @@ static void publish(struct gw_hub *h)
         .wal_disconnects = h->wal_disconnects,
         .history_head = gw_history_head(h->cfg.history),
         .history_released = gw_history_released(h->cfg.history),
+        .solved = j->solved,
+        .samples = j->samples,
+        .mismatches = j->mismatches,
+        .state_unknown = j->state_unknown,
+        .resync_overtaken = j->resync_overtaken,
+        .arrivals = stage->n_arrivals,
+        .arrival_bytes = stage->arrival_bytes,
+        .catching_up = stage->is_catching_up,
+        .state_bytes = state.bytes,
+        .state_rows = state.rows,
+        .state_keys = state.keys,
+        .state_misses = state.misses,
+        .state_evictions = state.evictions,
+        .state_reads = stage->reads,
+        .memo_hits = solver.memo_hits,
+        .memo_misses = solver.memo_misses,
+        .memo_bytes = solver.memo_bytes,
+        .externals_asked = solver.externals_asked,
+        .externals_hit = solver.externals_hit,
+        .unknown_facts = callers.unknown_facts,
+        .error_facts = callers.error_facts,
+        .topics = topics.topics,
+        .topic_members = topics.members,
+        .topic_revocations = topics.revoked,
     };
 #define X(name) atomic_store_explicit(&h->published.name, now.name, memory_order_relaxed);
     GW_HUB_STATS(X)
@@ -167,7 +203,7 @@ static void publish(struct gw_hub *h)
 }
 
 /* The turn. Answers first, because they free room; then joins, so that they precede the
- * transactions read after them; then transactions, as many as there is room for. */
+ * transactions read after them; then transactions, as many as there is room for, judged as they come. */
 static void on_wake(void *ctx)
 {
     struct gw_hub *h = ctx;
@@ -179,10 +215,12 @@ static void on_wake(void *ctx)
     hub_flight_pump(h);
     take_worker_messages(h);
     bool popped = false;
-    while (hub_flight_has_room(h) && (event = gw_mailbox_pop(h->from_wal))) {
+    while (hub_judge_has_room(h) && (event = gw_mailbox_pop(h->from_wal))) {
         on_wal_event(h, event);
+        hub_judge_run(h);
         popped = true;
     }
+    hub_judge_run(h);
     hub_flight_pump(h);
     if (popped) /* there is room for the link again */
         gw_loop_wake(gw_wal_link_loop(h->cfg.wal));
@@ -194,6 +232,7 @@ static void on_tick(uv_timer_t *timer)
     struct gw_hub *h = timer->data;
     int64_t now_ms = gw_clock_mono_ms();
     hub_catalog_tick(h, now_ms);
+    hub_judge_tick(h, now_ms);
     hub_flight_tick(h, now_ms);
     on_wake(h);
 }
@@ -251,6 +290,7 @@ struct gw_hub *gw_hub_new(const struct gw_hub_config *cfg, struct gw_err *err)
     }
     make_mailboxes(h);
     hub_flight_init(h);
+    hub_judge_init(h);
     hub_subscribe_init(h);
     uv_timer_init(&h->loop.uv, &h->tick);
     h->tick.data = h;
@@ -315,6 +355,7 @@ void gw_hub_free(struct gw_hub *h)
     free(h->from_worker);
     free(h->to_worker);
     hub_subscribe_fini(h);
+    hub_judge_fini(h);
     hub_flight_fini(h);
     hub_catalog_fini(h);
     free(h);

@@ -46,7 +46,11 @@ void gw_hub_free(struct gw_hub *h);
     X(transactions) X(changes) X(evaluations) X(deletes_withheld) X(old_withheld) X(unjudged)      \
     X(policy_errors) X(stale_rows) X(resync_budget) X(resync_truncate) X(resync_overflow)          \
     X(channels) X(callers) X(in_flight) X(catalog_generation) X(catalog_tables) X(reasks)          \
-    X(streaming) X(wal_disconnects) X(history_head) X(history_released)
+    X(streaming) X(wal_disconnects) X(history_head) X(history_released)                            \
+    X(solved) X(samples) X(mismatches) X(state_unknown) X(resync_overtaken) X(arrivals) X(arrival_bytes) X(catching_up)     \
+    X(state_bytes) X(state_rows) X(state_keys) X(state_misses) X(state_evictions) X(state_reads)   \
+    X(memo_hits) X(memo_misses) X(memo_bytes) X(externals_asked) X(externals_hit)                  \
+    X(unknown_facts) X(error_facts) X(topics) X(topic_members) X(topic_revocations)
 struct gw_hub_stats {
 #define X(name) uint64_t name;
     GW_HUB_STATS(X)

@@ -17,6 +17,7 @@ static void load(struct gw_hub *h)
     h->catalog_request = r->id;
     h->catalog_again = false;
     h->relation_loading = h->relation_wanted;
+    h->barrier_loading = h->barrier;
     h->catalog_load_started_ms = gw_clock_mono_ms();
     hub_post(&h->to_db, r);
 }
@@ -75,6 +76,8 @@ void hub_catalog_on_reply(struct gw_hub *h, struct gw_db_request *reply)
     h->catalog_retry_ms = 0;
     if (is_first)
         log_first(h);
+    h->barrier_answered = h->barrier_loading;
+    hub_judge_on_catalog(h);
     hub_flight_on_catalog(h);
     answer_wal(h);
     hub_subscribe_retry(h);

@@ -64,14 +64,14 @@ void hub_flight_on_progress(struct gw_hub *h, struct gw_lsn lsn)
 
 /* ---- what the judge asks of the hub ---- */
 
-static const struct gw_table_views *views_of(void *ctx, const struct gw_relation *rel)
+const struct gw_table_views *hub_flight_views(void *ctx, const struct gw_relation *rel)
 {
     struct gw_hub *h = ctx;
     const struct gw_table_views *v = gw_idmap_find(&h->views, rel->oid);
-    if (v && v->rel == rel)
+    if (v && v->rel == rel && v->catalog == h->views_catalog)
         return v;
     gw_table_views_unref(v);
-    struct gw_table_views *fresh = gw_table_views_new(rel, h->catalog);
+    struct gw_table_views *fresh = gw_table_views_new(rel, h->views_catalog);
     gw_idmap_put(&h->views, rel->oid, fresh);
     return fresh;
 }
@@ -86,7 +86,7 @@ static void drop_views(struct gw_hub *h)
     gw_idmap_init(&h->views);
 }
 
-static bool is_suspended(void *ctx, uint32_t rel_oid)
+bool hub_flight_is_suspended(void *ctx, uint32_t rel_oid)
 {
     struct gw_hub *h = ctx;
     struct suspension *s = gw_idmap_find(&h->suspensions, rel_oid);
@@ -115,19 +115,6 @@ static void suspend(void *ctx, uint32_t rel_oid)
     gw_log(GW_LOG_WARN, "policy_budget_spent",
            "table=%.*s suspended_ms=%lld hint=\"its policies took too long; see rowcast check\"",
            t ? (int)t->name.n : 1, t ? t->name.p : "?", (long long)s->backoff_ms);
-}
-
-static struct gw_judge_env judge_env(struct gw_hub *h)
-{
-    return (struct gw_judge_env){.catalog = h->catalog,
-                                 .interest = h->interest,
-                                 .stats = &h->judge,
-                                 .rows_per_question = HUB_ROWS_PER_QUESTION,
-                                 .max_evaluations = HUB_EVALUATIONS_MAX,
-                                 .max_rows_bytes = HUB_ROWS_BYTES_MAX,
-                                 .ctx = h,
-                                 .views = views_of,
-                                 .is_suspended = is_suspended};
 }
 
 /* ---- asking ---- */
@@ -244,13 +231,67 @@ void hub_flight_on_reply(struct gw_hub *h, struct gw_db_request *reply)
     if (gw_case_needs_catalog(f->c)) {
         f->state = FLIGHT_WAIT_CATALOG;
         hub_catalog_want(h);
+    } else if (reply->snapshot.xmax && gw_case_has_lookups(f->c)) {
+        f->state = FLIGHT_WAIT_LOG;
+        gw_snapshot_fini(&f->answered);
+        f->answered = reply->snapshot;
+        reply->snapshot = (struct gw_snapshot){0};
+        hub_state_nudge(h);
+    }
+}
+
+/* ---- answers ahead of the log ---- */
+
+static void overtake_if_seen(struct flight *f, const struct gw_txn *later)
+{
+    if (later && gw_snapshot_sees(&f->answered, later->xid))
+        gw_case_overtake(f->c, later);
+}
+
+/* Everything that the answers contained has been read: was a look-up changed after this commit? */
+static void compare_with_later(struct gw_hub *h, struct flight *f)
+{
+    for (struct gw_list *it = f->node.next; it != &h->flights; it = it->next) {
+        const struct flight *later = GW_CONTAINER_OF(it, struct flight, node);
+        if (later->c)
+            overtake_if_seen(f, later->c->txn);
+    }
+    GW_LIST_EACH(it, &h->judging.arrivals)
+    {
+        overtake_if_seen(f, GW_CONTAINER_OF(it, struct arrival, node)->txn);
+    }
+    f->state = FLIGHT_READY;
+}
+
+/* Past the look-ahead it cannot be told what happened in between. */
+static void void_answers(struct flight *f)
+{
+    for (uint32_t i = 0; i < f->c->n_asks; i++)
+        if (f->c->asks[i].access->depends.n_lookups > 0)
+            f->c->asks[i].code = GW_E_RESYNC;
+    f->state = FLIGHT_READY;
+}
+
+static void pass_those_reached(struct gw_hub *h)
+{
+    GW_LIST_EACH(it, &h->flights)
+    {
+        struct flight *f = GW_CONTAINER_OF(it, struct flight, node);
+        if (f->state != FLIGHT_WAIT_LOG)
+            continue;
+        if (hub_state_is_reached(h, f->answered.horizon))
+            compare_with_later(h, f);
+        else if (!hub_judge_has_room(h))
+            void_answers(f);
+        else
+            hub_state_nudge(h);
     }
 }
 
 void hub_flight_on_catalog(struct gw_hub *h)
 {
     drop_views(h);
-    struct gw_judge_env env = judge_env(h);
+    struct gw_judge_env env = hub_judge_env(h, h->catalog);
     GW_LIST_EACH(it, &h->flights)
     {
         struct flight *f = GW_CONTAINER_OF(it, struct flight, node);
@@ -265,8 +306,7 @@ void hub_flight_on_catalog(struct gw_hub *h)
 
 bool hub_flight_has_room(const struct gw_hub *h)
 {
-    /* Before the first catalog nothing can be judged: transactions wait in the mailbox. */
-    return h->catalog && h->n_flights < HUB_FLIGHTS_MAX && h->flight_bytes < HUB_FLIGHT_BYTES_MAX;
+    return h->n_flights < HUB_FLIGHTS_MAX && h->flight_bytes < HUB_FLIGHT_BYTES_MAX;
 }
 
 static struct flight *flight_new(struct gw_hub *h, size_t bytes)
@@ -280,13 +320,18 @@ static struct flight *flight_new(struct gw_hub *h, size_t bytes)
     return f;
 }
 
-void hub_flight_enter(struct gw_hub *h, struct gw_txn *txn)
+struct flight *hub_flight_begin(struct gw_hub *h, struct gw_lsn end_lsn, size_t bytes)
 {
     h->transactions++;
-    struct flight *f = flight_new(h, txn->bytes);
-    f->end_lsn = txn->end_lsn;
-    struct gw_judge_env env = judge_env(h);
-    f->c = gw_case_open(txn, &env);
+    struct flight *f = flight_new(h, bytes);
+    f->end_lsn = end_lsn;
+    f->state = FLIGHT_JUDGING;
+    return f;
+}
+
+void hub_flight_judged(struct gw_hub *h, struct flight *f, struct gw_case *c)
+{
+    f->c = c;
     send_ask(h, f);
 }
 
@@ -299,7 +344,7 @@ void hub_flight_enter_resync(struct gw_hub *h, uint32_t rel_oid, enum gw_code re
 
 static void flight_land(struct gw_hub *h, struct flight *f)
 {
-    struct gw_judge_env env = judge_env(h);
+    struct gw_judge_env env = hub_judge_env(h, f->c ? f->c->catalog : h->catalog);
     struct gw_commit *commit = f->c ? gw_case_close(f->c, &env, suspend) : f->commit;
     bool is_news = commit->n_changes > 0 || commit->n_resyncs > 0;
     bool is_plain = f->c == NULL;
@@ -315,11 +360,13 @@ static void flight_land(struct gw_hub *h, struct flight *f)
     gw_list_remove(&f->node);
     h->n_flights--;
     h->flight_bytes -= f->bytes;
+    gw_snapshot_fini(&f->answered);
     free(f);
 }
 
 void hub_flight_pump(struct gw_hub *h)
 {
+    pass_those_reached(h);
     while (!gw_list_is_empty(&h->flights)) {
         struct flight *f = GW_CONTAINER_OF(h->flights.next, struct flight, node);
         if (f->state != FLIGHT_READY)
@@ -374,6 +421,7 @@ void hub_flight_fini(struct gw_hub *h)
         struct flight *f = GW_CONTAINER_OF(node, struct flight, node);
         gw_case_free(f->c);
         gw_commit_free(f->commit);
+        gw_snapshot_fini(&f->answered);
         free(f);
     }
     drop_views(h);

@@ -1,6 +1,7 @@
-/* hub_internal: the hub's state, shared by hub.c (thread, routing), hub_flight.c (transactions in
- * order), hub_catalog.c (the catalog in use) and hub_subscribe.c (joins). Hub thread only, except
- * the published statistics. */
+/* hub_internal: the hub's state, shared by hub.c (thread, routing), hub_judge.c (transactions judged
+ * one after the other, with the access state), hub_state.c (reading that state), hub_needs.c (answers
+ * the solver waits for), hub_flight.c (judged ones on their way to the history), hub_catalog.c (the
+ * catalog in use) and hub_subscribe.c (joins). Hub thread only, except the published statistics. */
 #ifndef GW_HUB_INTERNAL_H
 #define GW_HUB_INTERNAL_H
 
@@ -8,7 +9,10 @@
 #include "loop.h"
 
 #include "gw/judge.h"
+#include "gw/scopes.h"
+#include "gw/topics.h"
 
+#define HUB_ARRIVALS_MAX 65536
 #define HUB_FLIGHTS_MAX 64
 #define HUB_FLIGHT_BYTES_MAX ((size_t)64 << 20)
 #define HUB_TICK_MS 50
@@ -19,7 +23,14 @@
 /* One transaction on its way to the history; its place in the order is fixed when it enters. */
 struct flight {
     struct gw_list node;
-    enum { FLIGHT_ASKING, FLIGHT_REASK, FLIGHT_WAIT_CATALOG, FLIGHT_READY } state;
+    enum {
+        FLIGHT_JUDGING,
+        FLIGHT_ASKING,
+        FLIGHT_REASK,
+        FLIGHT_WAIT_CATALOG,
+        FLIGHT_WAIT_LOG, /* answered ahead of the log: what came in between must be seen first */
+        FLIGHT_READY
+    } state;
     uint64_t seq;
     uint64_t request_id;
     struct gw_case *c;        /* owned; NULL for a resync-only commit */
@@ -28,6 +39,66 @@ struct flight {
     size_t bytes;
     int64_t reask_at_ms;
     unsigned reasks;
+    struct gw_snapshot answered; /* what the answers contained */
+};
+
+/* What came from the log and is not judged yet, in order. The head is the one being judged; those
+ * behind it are the look-ahead. */
+struct arrival {
+    struct gw_list node;
+    struct gw_txn *txn; /* owned; NULL: a gap in the stream */
+    const struct gw_catalog *catalog; /* reference held; NULL until barrier is answered */
+    uint64_t barrier;
+    struct gw_lsn done_lsn; /* the log is done with up to here once it is judged */
+    size_t bytes;
+};
+
+/* Where the head of the arrivals stands. */
+enum judge_stage {
+    JUDGE_IDLE,
+    JUDGE_OLD, /* solving old images: the state is as before the commit */
+    JUDGE_NEW, /* applied; solving new images */
+    JUDGE_TOPICS, /* judging again the topics whose answers rested on what has changed */
+};
+
+struct judge {
+    struct gw_list arrivals;
+    uint32_t n_arrivals;
+    size_t arrival_bytes;
+    struct gw_lsn read_lsn; /* the log was read up to here */
+    enum judge_stage stage;
+    struct flight *flight; /* of the head */
+    const struct gw_catalog *catalog; /* of the head, or of the last one; reference held */
+    struct gw_topics *topics;
+    struct gw_scopes *scopes;
+
+    /* hub_state.c */
+    const struct gw_rules *rules; /* in use by state, solver and callers; reference held */
+    struct gw_state *state;
+    struct gw_solver *solver;
+    struct gw_callers *callers;
+    struct gw_db_request *read; /* answered, waits for the log to catch up with it; owned */
+    uint64_t read_request;      /* under way, or 0 */
+    int64_t retry_at_ms;
+    unsigned rereads;
+    int64_t nudged_at_ms;
+    bool is_catching_up;        /* the log is further behind than can be looked ahead */
+    struct gw_lsn catch_up_lsn;
+    struct gw_idmap failed;     /* table oid → when to try again, ms */
+    uint32_t *applied;          /* ring: xids applied that changed the access state */
+    size_t applied_at, applied_n;
+
+    /* hub_needs.c */
+    uint64_t eval_request; /* under way, or 0 */
+    bool is_eval_facts;    /* it is about callers, not rows */
+    unsigned rounds;
+    bool is_give_up;
+
+    struct gw_idmap distrusted; /* rel oid → 1: the live oracle disagreed; asked from then on */
+    int64_t until_sample;       /* decisions until the next one is sampled */
+    uint64_t random;
+    struct gw_idmap owed; /* rel oid → 1: a change was withheld; resync when the state is known */
+    uint64_t catch_ups, reads, rereads_total, give_ups;
 };
 
 /* A join that waits for the catalog, a cast, or the first stream. */
@@ -79,7 +150,13 @@ struct gw_hub {
     struct gw_idmap suspensions; /* rel oid → struct suspension */
     struct gw_idmap warned;      /* rel oid → time of the last warning about its policy, ms + 1 */
 
+    struct judge judging; /* hub_judge.c */
+    struct gw_fact_setting *claim_settings; /* ROWCAST_CLAIM_SETTINGS, split; owned */
+    uint32_t n_claim_settings;
+    const struct gw_catalog *views_catalog; /* the views are of this one; borrowed */
+
     /* hub_catalog.c */
+    uint64_t barrier, barrier_loading, barrier_answered;
     struct gw_catalog *catalog;
     uint64_t catalog_request; /* under way, or 0 */
     bool catalog_again;       /* something changed since that request left */
@@ -102,11 +179,44 @@ struct gw_hub {
 /* hub.c: push, or keep and try again on the next turn. Takes msg. */
 void hub_post(struct outlet *to, void *msg);
 
+/* hub_judge.c */
+void hub_judge_init(struct gw_hub *h);
+void hub_judge_fini(struct gw_hub *h);
+bool hub_judge_has_room(const struct gw_hub *h); /* for another arrival */
+void hub_judge_enter(struct gw_hub *h, struct gw_txn *txn);
+void hub_judge_on_progress(struct gw_hub *h, struct gw_lsn lsn);
+void hub_judge_on_gap(struct gw_hub *h);
+void hub_judge_on_catalog(struct gw_hub *h);
+void hub_judge_tick(struct gw_hub *h, int64_t now_ms);
+void hub_judge_run(struct gw_hub *h); /* as far as it goes without waiting */
+struct gw_judge_env hub_judge_env(struct gw_hub *h, const struct gw_catalog *catalog);
+
+/* hub_state.c: the access state is as the rules want it, or being made so (false: wait). */
+bool hub_state_ensure(struct gw_hub *h, const struct gw_rules *rules);
+void hub_state_read_keys(struct gw_hub *h, const struct gw_needs *needs);
+void hub_state_on_read(struct gw_hub *h, struct gw_db_request *reply); /* takes reply */
+bool hub_state_is_busy(struct gw_hub *h); /* a read is under way or waits for its place */
+void hub_state_applied(struct gw_hub *h, const struct gw_txn *txn);
+void hub_state_gap(struct gw_hub *h);
+void hub_state_nudge(struct gw_hub *h); /* have the log's position told */
+bool hub_state_is_reached(const struct gw_hub *h, struct gw_lsn horizon);
+void hub_state_fini(struct gw_hub *h);
+
+/* hub_needs.c: false: an answer is under way, wait. */
+bool hub_needs_facts(struct gw_hub *h);
+void hub_needs_solver(struct gw_hub *h); /* send for what the solver lacks */
+void hub_needs_on_eval(struct gw_hub *h, struct gw_db_request *reply);
+bool hub_needs_is_busy(const struct gw_hub *h);
+
 /* hub_flight.c */
 void hub_flight_init(struct gw_hub *h);
 void hub_flight_fini(struct gw_hub *h);
 bool hub_flight_has_room(const struct gw_hub *h);
-void hub_flight_enter(struct gw_hub *h, struct gw_txn *txn);
+/* Takes the next place in the order. */
+struct flight *hub_flight_begin(struct gw_hub *h, struct gw_lsn end_lsn, size_t bytes);
+void hub_flight_judged(struct gw_hub *h, struct flight *f, struct gw_case *c); /* takes c */
+bool hub_flight_is_suspended(void *ctx, uint32_t rel_oid);
+const struct gw_table_views *hub_flight_views(void *ctx, const struct gw_relation *rel);
 void hub_flight_enter_resync(struct gw_hub *h, uint32_t rel_oid, enum gw_code reason);
 void hub_flight_on_progress(struct gw_hub *h, struct gw_lsn lsn);
 void hub_flight_on_reply(struct gw_hub *h, struct gw_db_request *reply);

@@ -333,8 +333,33 @@ static void forget_pending(struct gw_hub *h, uint32_t worker, uint64_t channel_i
     }
 }
 
+/* Topics are registered beside subscriptions: the same channel may have both. */
+#define TOPIC_CHANNEL (UINT64_C(1) << 63)
+
+static void on_topic(struct gw_hub *h, struct gw_to_hub *msg)
+{
+    uint64_t id = msg->channel_id | TOPIC_CHANNEL;
+    if (msg->kind == GW_TO_HUB_MAY_END) {
+        gw_topics_drop(h->judging.topics, msg->worker, msg->channel_id);
+        gw_interest_drop(h->interest, msg->worker, id);
+    } else {
+        struct gw_topics_question q = {.worker = msg->worker,
+                                       .channel_id = msg->channel_id,
+                                       .attempt = msg->attempt,
+                                       .claims = msg->claims,
+                                       .topic = gw_span_of(msg->topic)};
+        q.caller_id = gw_interest_put(h->interest, msg->worker, id, msg->claims, NULL, 0);
+        gw_topics_put(h->judging.topics, &q);
+    }
+    gw_to_hub_free(msg);
+}
+
 void hub_subscribe_on_message(struct gw_hub *h, struct gw_to_hub *msg)
 {
+    if (msg->kind == GW_TO_HUB_MAY || msg->kind == GW_TO_HUB_MAY_END) {
+        on_topic(h, msg);
+        return;
+    }
     if (!gw_list_is_empty(&h->pending))
         forget_pending(h, msg->worker, msg->channel_id);
     if (msg->kind == GW_TO_HUB_UNSUBSCRIBE) {

@@ -146,8 +146,11 @@ static enum gw_code start(struct daemon *d, struct gw_err *err)
 {
     const struct gw_settings *s = &d->settings;
     unsigned max_connections = s->max_connections;
-    if (getrandom(&d->hash_seed, sizeof d->hash_seed, 0) != sizeof d->hash_seed)
+    unsigned char datum_key[16];
+    if (getrandom(&d->hash_seed, sizeof d->hash_seed, 0) != sizeof d->hash_seed ||
+        getrandom(datum_key, sizeof datum_key, 0) != sizeof datum_key)
         return gw_err_set(err, GW_E_IO, "no random numbers from the system");
+    gw_datum_set_hash_key(datum_key);
     enum gw_code code = gw_listener_limit_fds(&max_connections, err);
     if (code != GW_OK)
         return code;

@@ -32,6 +32,9 @@ struct gw_settings {
     int64_t ask_timeout_ms;   /* ROWCAST_ASK_TIMEOUT_MS, 1000: one question */
     int64_t ask_budget_ms;    /* ROWCAST_ASK_BUDGET_MS, 2000: one transaction */
     int64_t catalog_poll_ms;  /* ROWCAST_CATALOG_POLL_MS, 5000 */
+    size_t access_state_bytes; /* ROWCAST_ACCESS_STATE_BYTES, 256 MiB */
+    size_t lookahead_bytes;    /* ROWCAST_LOOKAHEAD_BYTES, 64 MiB */
+    unsigned oracle_sample;    /* ROWCAST_ORACLE_SAMPLE, 0: off */
     int64_t drain_seconds;    /* ROWCAST_DRAIN_SECONDS, 5 */
     int64_t idle_seconds;     /* ROWCAST_IDLE_SECONDS, 60 */
     char *www;                /* ROWCAST_WWW: folder served at /demo/ (demo only), or NULL */

@@ -5,7 +5,7 @@
 #include "setup_cmd.h"
 
 #include "catalog_once.h"
-#include "cmd_db.h"
+#include "setup_own.h"
 
 #include <libpq-fe.h>
 #include <stdarg.h>
@@ -18,27 +18,17 @@ static const char usage[] =
     "Makes the database of database_url ready. May be run again: it does only what is missing.\n\n"
     "  --dry-run             print the SQL instead of running it\n"
     "  --tables TABLE,…      add these to the publication\n"
-    "  --all-tables          add every table that one of the setting roles may read\n"
+    "  --all-tables          add every table that one of the setting roles may read; and those\n"
+    "                        that policies look into to access_publication, if it is set\n"
     "  --replica-identity    REPLICA IDENTITY FULL where policies read columns that old rows\n"
     "                        would lack (more log is written for these tables)\n"
     "  --authenticator NAME  create the login that questions are asked with, for query_url\n\n";
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-enum mark { MARK_OK, MARK_DONE, MARK_PROPOSE, MARK_ERROR };
-
-struct setup {
-    bool is_dry, all_tables, set_identity;
-    const char *tables, *authenticator; /* or NULL */
-    struct gw_settings settings;
-    PGconn *pg;
-    bool has_publication; /* there now: it was, or has been made */
-    unsigned n_done, n_proposed, n_failed;
-};
-
 /* ---- one line per step ---- */
 
-GW_PRINTF(3, 4) static void say(struct setup *s, enum mark mark, const char *fmt, ...)
+void gw_setup_say(struct gw_setup *s, enum gw_setup_mark mark, const char *fmt, ...)
 {
     static const char *const marks[] = {"ok", "done", "propose", "error"};
     unsigned *const counts[] = {NULL, &s->n_done, &s->n_proposed, &s->n_failed};
@@ -52,8 +42,7 @@ GW_PRINTF(3, 4) static void say(struct setup *s, enum mark mark, const char *fmt
         (*counts[mark])++;
 }
 
-/* Run one statement, or print it. False: it failed, which has been said. */
-static bool run(struct setup *s, struct gw_buf *sql)
+bool gw_setup_run(struct gw_setup *s, struct gw_buf *sql)
 {
     struct gw_err err = {0};
     const char *text = gw_buf_cstr(sql);
@@ -64,34 +53,35 @@ static bool run(struct setup *s, struct gw_buf *sql)
     }
     PGresult *r = gw_cmd_query(s->pg, text, 0, NULL, &err);
     if (r)
-        say(s, MARK_DONE, "%s", text);
+        gw_setup_say(s, GW_SETUP_DONE, "%s", text);
     else
-        say(s, MARK_ERROR, "%s -- %s", text, err.text);
+        gw_setup_say(s, GW_SETUP_ERROR, "%s -- %s", text, err.text);
     PQclear(r);
     return r != NULL;
 }
 
 /* ---- the publication ---- */
 
-static void check_wal_level(struct setup *s)
+static void check_wal_level(struct gw_setup *s)
 {
     char level[32];
     gw_cmd_value(s->pg, "SHOW wal_level", NULL, level, sizeof level);
     if (strcmp(level, "logical") == 0)
-        say(s, MARK_OK, "wal_level is logical");
+        gw_setup_say(s, GW_SETUP_OK, "wal_level is logical");
     else
-        say(s, MARK_ERROR,
-            "wal_level is %s: ALTER SYSTEM SET wal_level = logical; then restart Postgres", level);
+        gw_setup_say(s, GW_SETUP_ERROR,
+                     "wal_level is %s: ALTER SYSTEM SET wal_level = logical; then restart Postgres",
+                     level);
 }
 
 /* Partitioned tables are to be told under their own name, not their partitions'. */
-static bool make_publication(struct setup *s, const char *name)
+static bool make_publication(struct gw_setup *s, const char *name)
 {
     char found[8];
     gw_cmd_value(s->pg, "SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = $1", name, found,
                  sizeof found);
     if (*found) {
-        say(s, MARK_OK, "publication %s exists", name);
+        gw_setup_say(s, GW_SETUP_OK, "publication %s exists", name);
         return true;
     }
     struct gw_buf sql;
@@ -99,7 +89,7 @@ static bool make_publication(struct setup *s, const char *name)
     gw_buf_add_str(&sql, "CREATE PUBLICATION ");
     gw_cmd_add_ident(&sql, gw_span_of(name));
     gw_buf_add_str(&sql, " WITH (publish_via_partition_root = true);");
-    bool is_there = run(s, &sql) && !s->is_dry;
+    bool is_there = gw_setup_run(s, &sql) && !s->is_dry;
     gw_buf_fini(&sql);
     return is_there;
 }
@@ -131,7 +121,7 @@ static const char sql_readable[] =
 
 /* Tables as the query finds them; those not yet published are added. Returns how many were found,
  * -1: the query failed. */
-static int add_found(struct setup *s, const char *sql_format, const char *value)
+static int add_found(struct gw_setup *s, const char *sql_format, const char *value)
 {
     const char *const values[] = {s->settings.publication, value};
     struct gw_err err = {0};
@@ -142,25 +132,25 @@ static int add_found(struct setup *s, const char *sql_format, const char *value)
     PGresult *r = gw_cmd_query(s->pg, gw_buf_cstr(&sql), 2, values, &err);
     int n = r ? PQntuples(r) : -1;
     if (!r)
-        say(s, MARK_ERROR, "looking for tables: %s", err.text);
+        gw_setup_say(s, GW_SETUP_ERROR, "looking for tables: %s", err.text);
     for (int i = 0; i < n; i++) {
         const char *table = PQgetvalue(r, i, 0);
         gw_buf_reset(&sql);
         if (PQgetvalue(r, i, 1)[0] == 't') {
-            say(s, MARK_OK, "table %s is published", table);
+            gw_setup_say(s, GW_SETUP_OK, "table %s is published", table);
             continue;
         }
         gw_buf_add_str(&sql, "ALTER PUBLICATION ");
         gw_cmd_add_ident(&sql, gw_span_of(s->settings.publication));
         gw_buf_printf(&sql, " ADD TABLE %s;", table);
-        run(s, &sql);
+        gw_setup_run(s, &sql);
     }
     PQclear(r);
     gw_buf_fini(&sql);
     return n;
 }
 
-static void add_tables(struct setup *s)
+static void add_tables(struct gw_setup *s)
 {
     const char *rest = s->tables;
     struct gw_span item;
@@ -169,17 +159,18 @@ static void add_tables(struct setup *s)
     for (unsigned i = 0; i < s->settings.n_roles; i++)
         gw_buf_printf(&roles, "%s%s", i ? "," : "", s->settings.roles[i]);
     if (s->all_tables && add_found(s, sql_readable, gw_buf_cstr(&roles)) == 0)
-        say(s, MARK_ERROR, "none of the roles %s may read any table", gw_buf_cstr(&roles));
+        gw_setup_say(s, GW_SETUP_ERROR, "none of the roles %s may read any table",
+                     gw_buf_cstr(&roles));
     while (s->tables && gw_settings_next_item(&rest, &item)) {
         char *name = gw_strdup_span(item);
         if (add_found(s, sql_named, name) == 0)
-            say(s, MARK_ERROR, "table %s does not exist", name);
+            gw_setup_say(s, GW_SETUP_ERROR, "table %s does not exist", name);
         free(name);
     }
     gw_buf_fini(&roles);
 }
 
-static void check_tables(struct setup *s)
+static void check_tables(struct gw_setup *s)
 {
     char found[8];
     gw_cmd_value(s->pg, "SELECT 1 FROM pg_catalog.pg_publication_tables WHERE pubname = $1 LIMIT 1",
@@ -187,7 +178,8 @@ static void check_tables(struct setup *s)
     if (s->all_tables || s->tables)
         add_tables(s);
     else if (!*found)
-        say(s, MARK_PROPOSE,
+        gw_setup_say(
+            s, GW_SETUP_PROPOSE,
             "the publication has no tables: run again with --all-tables or --tables a,b, or "
             "ALTER PUBLICATION \"%s\" ADD TABLE …;",
             s->settings.publication);
@@ -195,7 +187,7 @@ static void check_tables(struct setup *s)
 
 /* ---- replica identity ---- */
 
-static void check_identity_of(struct setup *s, const struct gw_catalog *c,
+static void check_identity_of(struct gw_setup *s, const struct gw_catalog *c,
                               const struct gw_catalog_table *t)
 {
     struct gw_cmd_weak weak;
@@ -206,41 +198,49 @@ static void check_identity_of(struct setup *s, const struct gw_catalog *c,
     gw_cmd_add_table(&sql, t);
     gw_buf_add_str(&sql, " REPLICA IDENTITY FULL;");
     if (weak.missing.n && s->set_identity)
-        run(s, &sql);
+        gw_setup_run(s, &sql);
     else if (weak.missing.n)
-        say(s, MARK_PROPOSE, "%s -- its policies read %s (--replica-identity does it)",
-            gw_buf_cstr(&sql), gw_buf_cstr(&weak.missing));
+        gw_setup_say(s, GW_SETUP_PROPOSE, "%s -- its policies read %s (--replica-identity does it)",
+                     gw_buf_cstr(&sql), gw_buf_cstr(&weak.missing));
     else if (weak.no_identity)
-        say(s, MARK_PROPOSE, "%s or a primary key: without, UPDATE and DELETE on it fail",
-            gw_buf_cstr(&sql));
+        gw_setup_say(s, GW_SETUP_PROPOSE,
+                     "%s or a primary key: without, UPDATE and DELETE on it fail",
+                     gw_buf_cstr(&sql));
     gw_buf_fini(&weak.missing);
     gw_buf_fini(&sql);
 }
 
-static void check_identity(struct setup *s)
+static void check_identity(struct gw_setup *s, const struct gw_catalog *c)
 {
-    struct gw_catalog *c = NULL;
-    struct gw_err err = {0};
-    if (!s->has_publication) {
-        say(s, MARK_OK, "replica identity is looked at once the publication exists");
-        return;
-    }
-    if (gw_catalog_once(&s->settings, &c, &err) != GW_OK) {
-        say(s, MARK_ERROR, "the catalog cannot be read: %s", err.text);
-        return;
-    }
     unsigned before = s->n_done + s->n_proposed + s->n_failed;
     for (uint32_t i = 0; i < c->n_tables; i++)
         if (c->tables[i].published)
             check_identity_of(s, c, &c->tables[i]);
     if (s->n_done + s->n_proposed + s->n_failed == before)
-        say(s, MARK_OK, "replica identity carries what policies read");
+        gw_setup_say(s, GW_SETUP_OK, "replica identity carries what policies read");
+}
+
+/* What follows from the policies of the tables that are published by now. */
+static void check_policies(struct gw_setup *s)
+{
+    struct gw_catalog *c = NULL;
+    struct gw_err err = {0};
+    if (!s->has_publication) {
+        gw_setup_say(s, GW_SETUP_OK, "replica identity is looked at once the publication exists");
+        return;
+    }
+    if (gw_catalog_once(&s->settings, &c, &err) != GW_OK) {
+        gw_setup_say(s, GW_SETUP_ERROR, "the catalog cannot be read: %s", err.text);
+        return;
+    }
+    check_identity(s, c);
+    gw_setup_access(s, c);
     gw_catalog_unref(c);
 }
 
 /* ---- roles ---- */
 
-static bool role_exists(struct setup *s, const char *name)
+static bool role_exists(struct gw_setup *s, const char *name)
 {
     char found[8];
     gw_cmd_value(s->pg, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", name, found,
@@ -249,7 +249,7 @@ static bool role_exists(struct setup *s, const char *name)
 }
 
 /* Membership in which SET ROLE is allowed: since 16 that is a right of its own. */
-static bool is_granted(struct setup *s, const char *role, const char *to)
+static bool is_granted(struct gw_setup *s, const char *role, const char *to)
 {
     const char *const values[] = {to, role, PQserverVersion(s->pg) >= 160000 ? "SET" : "MEMBER"};
     struct gw_err err;
@@ -260,20 +260,21 @@ static bool is_granted(struct setup *s, const char *role, const char *to)
     return yes;
 }
 
-static void make_authenticator(struct setup *s)
+static void make_authenticator(struct gw_setup *s)
 {
     const char *name = s->authenticator;
     struct gw_buf sql;
     gw_buf_init(&sql, 0);
     bool is_there = role_exists(s, name);
     if (is_there) {
-        say(s, MARK_OK, "role %s exists", name);
+        gw_setup_say(s, GW_SETUP_OK, "role %s exists", name);
     } else {
         gw_buf_add_str(&sql, "CREATE ROLE ");
         gw_cmd_add_ident(&sql, gw_span_of(name));
         gw_buf_add_str(&sql, " LOGIN NOINHERIT;");
-        if (run(s, &sql))
-            say(s, MARK_PROPOSE, "give %s a password, and let query_url log in as it", name);
+        if (gw_setup_run(s, &sql))
+            gw_setup_say(s, GW_SETUP_PROPOSE, "give %s a password, and let query_url log in as it",
+                         name);
     }
     for (unsigned i = 0; i < s->settings.n_roles; i++) {
         const char *role = s->settings.roles[i];
@@ -285,47 +286,49 @@ static void make_authenticator(struct setup *s)
         gw_buf_add_str(&sql, " TO ");
         gw_cmd_add_ident(&sql, gw_span_of(name));
         gw_buf_add_byte(&sql, ';');
-        run(s, &sql);
+        gw_setup_run(s, &sql);
     }
     gw_buf_fini(&sql);
 }
 
-static void check_login(struct setup *s, PGconn *query)
+static void check_login(struct gw_setup *s, PGconn *query)
 {
     struct gw_cmd_login login;
     struct gw_err err = {0};
     if (gw_cmd_login_of(query, s->settings.publication, &login, &err) != GW_OK) {
-        say(s, MARK_ERROR, "the login of query_url: %s", err.text);
+        gw_setup_say(s, GW_SETUP_ERROR, "the login of query_url: %s", err.text);
         return;
     }
     const char *excess = gw_cmd_login_excess(&login);
     if (excess)
-        say(s, MARK_PROPOSE, "the login of query_url, %s, %s: use one that --authenticator makes",
-            login.name, excess);
+        gw_setup_say(s, GW_SETUP_PROPOSE,
+                     "the login of query_url, %s, %s: use one that --authenticator makes",
+                     login.name, excess);
     else
-        say(s, MARK_OK, "the login of query_url, %s, is no more than an authenticator", login.name);
+        gw_setup_say(s, GW_SETUP_OK, "the login of query_url, %s, is no more than an authenticator",
+                     login.name);
     for (unsigned i = 0; i < s->settings.n_roles; i++) {
         const char *role = s->settings.roles[i];
         if (!role_exists(s, role))
             continue;
         if (gw_cmd_can_become(query, role))
-            say(s, MARK_OK, "%s may become %s", login.name, role);
+            gw_setup_say(s, GW_SETUP_OK, "%s may become %s", login.name, role);
         else
-            say(s, MARK_PROPOSE, "GRANT \"%s\" TO \"%s\"; questions are asked as it", role,
-                login.name);
+            gw_setup_say(s, GW_SETUP_PROPOSE, "GRANT \"%s\" TO \"%s\"; questions are asked as it",
+                         role, login.name);
     }
 }
 
-static void check_roles(struct setup *s)
+static void check_roles(struct gw_setup *s)
 {
     struct gw_err err = {0};
     for (unsigned i = 0; i < s->settings.n_roles; i++) {
         const char *role = s->settings.roles[i];
         if (role_exists(s, role))
-            say(s, MARK_OK, "role %s exists", role);
+            gw_setup_say(s, GW_SETUP_OK, "role %s exists", role);
         else
-            say(s, MARK_PROPOSE, "CREATE ROLE \"%s\" NOLOGIN; or leave it out of the setting roles",
-                role);
+            gw_setup_say(s, GW_SETUP_PROPOSE,
+                         "CREATE ROLE \"%s\" NOLOGIN; or leave it out of the setting roles", role);
     }
     if (s->authenticator)
         make_authenticator(s);
@@ -333,15 +336,15 @@ static void check_roles(struct setup *s)
     if (query)
         check_login(s, query);
     else if (s->is_dry)
-        say(s, MARK_PROPOSE, "query_url cannot log in yet: %s", err.text);
+        gw_setup_say(s, GW_SETUP_PROPOSE, "query_url cannot log in yet: %s", err.text);
     else
-        say(s, MARK_ERROR, "query_url cannot log in: %s", err.text);
+        gw_setup_say(s, GW_SETUP_ERROR, "query_url cannot log in: %s", err.text);
     PQfinish(query);
 }
 
 /* ---- together ---- */
 
-static int setup(struct setup *s)
+static int setup(struct gw_setup *s)
 {
     struct gw_err err = {0};
     s->pg = gw_cmd_connect(s->settings.database_url, &err);
@@ -355,7 +358,8 @@ static int setup(struct setup *s)
     if (*s->settings.access_publication)
         (void)make_publication(s, s->settings.access_publication);
     check_tables(s);
-    check_identity(s);
+    check_policies(s);
+    gw_setup_trigger(s);
     check_roles(s);
     if (s->n_done == 0)
         printf("%snothing to do", c);
@@ -367,7 +371,7 @@ static int setup(struct setup *s)
 }
 
 /* Take the own flags out of argv; *rest counts what remains at its start. */
-static int read_flags(struct setup *s, int argc, char **argv, int *rest)
+static int read_flags(struct gw_setup *s, int argc, char **argv, int *rest)
 {
     const struct {
         const char *name;
@@ -419,7 +423,7 @@ static void drop_log(enum gw_log_level level, struct gw_span line)
 
 int gw_setup_cmd(int argc, char **argv)
 {
-    struct setup s = {0};
+    struct gw_setup s = {0};
     struct gw_err err = {0};
     int rest = 0;
     for (int i = 0; i < argc; i++) {

@@ -161,12 +161,24 @@ static void cycle(struct gw_wal_link *l)
     gw_wal_drop(l, &err);
 }
 
+static void nudge(struct gw_wal_link *l)
+{
+    struct gw_err err = {0};
+    if (l->state != GW_WAL_STATE_STREAMING || gw_wal_stream_ask_position(l))
+        return;
+    gw_pgconn_err_of_loss(&l->conn, &err);
+    gw_wal_drop(l, &err);
+}
+
 static void obey(struct gw_wal_link *l, struct gw_wal_command *c)
 {
     switch (c->kind) {
     case GW_WAL_CATALOG:
         gw_wal_stream_set_catalog(l, c->catalog, c->relation_no);
         c->catalog = NULL;
+        break;
+    case GW_WAL_NUDGE:
+        nudge(l);
         break;
     case GW_WAL_CYCLE:
         cycle(l);

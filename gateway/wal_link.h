@@ -44,6 +44,7 @@ void gw_wal_event_free(struct gw_wal_event *e); /* with its txn; accepts NULL */
 /* hub → wal */
 enum gw_wal_command_kind {
     GW_WAL_CATALOG, /* types to use from now on; ends the pause for relation_no and earlier */
+    GW_WAL_NUDGE,   /* have the server say at once how far it has read (a keepalive) */
     GW_WAL_CYCLE,   /* drop the connection and come back after back-off (server is shutting down) */
 };
 struct gw_wal_command {

@@ -87,5 +87,6 @@ void gw_wal_stream_set_catalog(struct gw_wal_link *l, const struct gw_catalog *c
                                uint64_t relation_no); /* takes the reference */
 /* Report progress to the server. False: the connection is broken. */
 bool gw_wal_stream_send_status(struct gw_wal_link *l);
+bool gw_wal_stream_ask_position(struct gw_wal_link *l); /* a status that wants a keepalive back */
 
 #endif

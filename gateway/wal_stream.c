@@ -44,19 +44,29 @@ static struct gw_lsn flushed_now(const struct gw_wal_link *l)
     return (struct gw_lsn){flushed < received ? flushed : received};
 }
 
-bool gw_wal_stream_send_status(struct gw_wal_link *l)
+static bool send_status(struct gw_wal_link *l, bool wants_reply)
 {
     char status[GW_REPL_STATUS_BYTES];
     struct gw_lsn flushed = flushed_now(l);
     struct gw_lsn written = {atomic_load(&l->received)};
     struct gw_us now = {gw_clock_wall_us()};
-    gw_repl_status_write(status, written, flushed, flushed, now, false);
+    gw_repl_status_write(status, written, flushed, flushed, now, wants_reply);
     int rc = PQputCopyData(l->conn.pg, status, sizeof status);
     if (rc < 0)
         return false;
     if (rc == 1) /* else the buffer is full of statuses: the next one says all this says */
         atomic_store(&l->reported, flushed.v);
     return gw_pgconn_flush(&l->conn);
+}
+
+bool gw_wal_stream_send_status(struct gw_wal_link *l)
+{
+    return send_status(l, false);
+}
+
+bool gw_wal_stream_ask_position(struct gw_wal_link *l)
+{
+    return send_status(l, true);
 }
 
 /* ---- blocks ---- */

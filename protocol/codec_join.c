@@ -136,6 +136,13 @@ static enum gw_code read_token(const json_t *root, struct gw_arena *arena, struc
     return string_of(token, arena, &is_string, out);
 }
 
+/* Of config.broadcast.rowcast; members it does not know are for servers to come. */
+static void read_extensions(const json_t *rowcast, struct gw_join *out)
+{
+    out->rowcast_moves = flag_of(json_object_get(rowcast, "moves"));
+    out->rowcast_scopes = flag_of(json_object_get(rowcast, "scopes"));
+}
+
 static enum gw_code read_config(const json_t *config, struct gw_span payload,
                                 struct gw_arena *arena, struct gw_join *out)
 {
@@ -146,6 +153,7 @@ static enum gw_code read_config(const json_t *config, struct gw_span payload,
     out->is_private = flag_of(json_object_get(config, "private"));
     out->broadcast_ack = flag_of(json_object_get(broadcast, "ack"));
     out->broadcast_self = flag_of(json_object_get(broadcast, "self"));
+    read_extensions(json_object_get(broadcast, "rowcast"), out);
     out->presence_enabled = flag_of(json_object_get(presence, "enabled"));
     enum gw_code code =
         string_of(json_object_get(presence, "key"), arena, &has_key, &out->presence_key);

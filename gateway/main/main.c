@@ -1,5 +1,6 @@
 /* main: which command. Each command has a file of its own. */
 #include "check_cmd.h"
+#include "explain_cmd.h"
 #include "serve.h"
 #include "setup_cmd.h"
 #include "token_cmd.h"
@@ -14,6 +15,7 @@ static const struct command {
     {"serve", "run the gateway", gw_serve_cmd},
     {"setup", "make a database ready; idempotent; --dry-run prints the SQL", gw_setup_cmd},
     {"check", "look at settings, database and policies, and say what is weaker", gw_check_cmd},
+    {"explain", "why a user does, or does not, see a row", gw_explain_cmd},
     {"token", "mint a token for development", gw_token_cmd},
 };
 

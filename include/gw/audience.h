@@ -49,6 +49,12 @@ int gw_principal_compare(const struct gw_principal *a, const struct gw_principal
 void gw_audience_add_everyone(struct gw_audience *au, struct gw_arena *arena, uint16_t role_id);
 void gw_audience_add_set(struct gw_audience *au, struct gw_arena *arena, uint16_t role_id,
                          enum gw_principals_kind kind, const struct gw_principal *set, uint32_t n);
+void gw_audience_copy(struct gw_audience *out, struct gw_arena *arena, const struct gw_audience *a);
+/* Add to out whoever is in a and not in b, role by role; clauses over CALLER principals only. A role has
+ * at most one clause that is no INCLUDE set in each. */
+void gw_audience_subtract(struct gw_audience *out, struct gw_arena *arena,
+                          const struct gw_audience *a, const struct gw_audience *b);
+void gw_audience_drop_roles(struct gw_audience *au, uint64_t roles); /* bits */
 /* Whether id is in au: O(clauses × log set × principals). */
 bool gw_audience_admits(const struct gw_audience *au, const struct gw_identity *id);
 

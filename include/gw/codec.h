@@ -43,6 +43,7 @@ struct gw_join_binding {
 struct gw_join {
     bool has_config; /* false: legacy join, the topic names schema:table:filter */
     bool is_private, broadcast_ack, broadcast_self, presence_enabled;
+    bool rowcast_moves, rowcast_scopes; /* of config.broadcast.rowcast, PROTOCOL.md §7 */
     struct gw_span presence_key;
     struct gw_span access_token; /* user_token wins over access_token; empty if neither */
     uint32_t n_bindings;

@@ -28,6 +28,9 @@ struct gw_table_views {
 
 struct gw_table_views *gw_table_views_new(const struct gw_relation *rel,
                                           const struct gw_catalog *catalog);
+/* Of a table that the log has not shown: its relation is made from the catalog. oid must be known. */
+struct gw_table_views *gw_table_views_of_catalog(uint32_t rel_oid,
+                                                 const struct gw_catalog *catalog);
 struct gw_table_views *gw_table_views_ref(const struct gw_table_views *v);
 void gw_table_views_unref(const struct gw_table_views *v); /* accepts NULL */
 
@@ -81,5 +84,7 @@ struct gw_commit {
 };
 
 void gw_commit_free(struct gw_commit *c); /* accepts NULL */
+/* Set bytes, once everything is in the txn's arena. Views are not counted: commits share them. */
+void gw_commit_settle(struct gw_commit *c);
 
 #endif

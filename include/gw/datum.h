@@ -61,6 +61,10 @@ struct gw_datum gw_datum_null(enum gw_kind kind);
 struct gw_datum gw_datum_unknown(void);
 struct gw_datum gw_datum_error(void);
 
+/* The text of a VALUE whose text was not kept, from its key: exact for BOOL, INT, UUID and texts of
+ * up to 15 bytes. out holds it. false: it cannot be had. */
+bool gw_datum_restore_text(struct gw_datum *d, char out[40]);
+
 /* Both VALUE and of one non-OPAQUE kind: whether equal. */
 bool gw_datum_eq(const struct gw_datum *a, const struct gw_datum *b);
 /* INT, BOOL: <0, 0, >0. Kinds without a native order are the compiler's to avoid (asserts). */

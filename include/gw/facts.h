@@ -81,7 +81,8 @@ struct gw_fact_expr {
 struct gw_fact {
     enum gw_datum_state state; /* NULL, VALUE, UNKNOWN (ask Postgres), ERROR */
     bool has_null;             /* a set with a NULL among its elements */
-    uint32_t n;                /* VALUE: 1, or the number of distinct elements of a set */
+    uint32_t n;                /* VALUE: 1, or the number of distinct elements of a set. Kind OPAQUE: 0,
+                                * it is known, and equal to nothing */
     struct gw_key *keys;       /* in the arena, sorted */
 };
 

@@ -33,8 +33,10 @@ struct gw_formula {
     bool is_set;                 /* IS, IS_NOT: the fact may have several values at once */
     uint32_t n_nodes;            /* in the whole tree */
     uint32_t n_keys;             /* IS, IS_NOT; sorted by gw_key_compare, distinct */
-    struct gw_key *keys;         /* owned */
-    uint32_t n_args;             /* AND, OR: at least 2 */
+    const struct gw_key *keys;   /* in this allocation, or in keys_of's */
+    struct gw_formula *keys_of;  /* own use: IS_NOT: the IS whose keys these are, a reference */
+    uint64_t hash;               /* own use: of what it says, not of where it lies */
+    uint32_t n_args;             /* AND, OR: at least 2, none of them ALL, NONE or the same op */
     struct gw_formula **args;    /* each a reference */
 };
 

@@ -34,13 +34,22 @@ struct gw_interest_change {
     const struct gw_types *types;
 };
 
-/* Call visit once for every caller with a binding that matches the change (table, wildcard, event,
- * filter on the image the client would see). visit must not change the registry. */
+/* Call visit once for every caller of these roles (bits) with a binding that matches the change
+ * (table, wildcard, event, filter on the image the client would see). visit must not change the
+ * registry. */
 void gw_interest_each(const struct gw_interest *in, const struct gw_interest_change *change,
-                      void (*visit)(void *ctx, const struct gw_caller *caller), void *ctx);
+                      uint64_t roles, void (*visit)(void *ctx, const struct gw_caller *caller),
+                      void *ctx);
+/* Role bits of those who follow the table or a wildcard; no follower is looked at. */
+uint64_t gw_interest_roles(const struct gw_interest *in, uint32_t rel_oid);
+/* Told of each caller when the first subscription comes (is_new) and when the last one goes. */
+typedef void gw_interest_on_caller(void *ctx, const struct gw_caller *caller, bool is_new);
+void gw_interest_watch_callers(struct gw_interest *in, gw_interest_on_caller *on_caller, void *ctx);
 
 /* Whether anybody follows the table or a wildcard that covers it. */
 bool gw_interest_has_table(const struct gw_interest *in, uint32_t rel_oid);
+
+bool gw_interest_wants_scopes(const struct gw_interest *in); /* some channel asked for them */
 
 struct gw_interest_counts {
     uint64_t channels, callers, bindings;

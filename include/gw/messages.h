@@ -20,6 +20,9 @@ struct gw_binding {
     char *schema;     /* owned; "*": every schema */
     char *table;      /* owned; "*": every published table of the schema */
     uint32_t rel_oid; /* 0 for wildcards; set by the hub */
+    bool moves;       /* its channel asked for moves: an UPDATE may come as INSERT or as DELETE, the
+                       * latter by the old image; events and filter are to be read so */
+    bool scopes;      /* its channel asked for scope events */
     struct gw_filter filter;
 };
 
@@ -38,7 +41,8 @@ enum gw_may {
 enum gw_to_hub_kind {
     GW_TO_HUB_SUBSCRIBE,
     GW_TO_HUB_UNSUBSCRIBE,
-    GW_TO_HUB_MAY,   /* what may claims do with topic? watched from then on until MAY_END */
+    GW_TO_HUB_MAY, /* what may claims do with topic? watched from then on until MAY_END; a second
+                    * one with the same channel_id swaps claims */
     GW_TO_HUB_MAY_END,
 };
 
@@ -49,7 +53,7 @@ struct gw_to_hub {
     uint32_t worker;
     uint64_t channel_id;      /* unique per worker, never reused */
     uint32_t attempt;         /* echoed; the worker drops answers to an older attempt */
-    struct gw_claims *claims; /* SUBSCRIBE: reference held */
+    struct gw_claims *claims; /* SUBSCRIBE, MAY: reference held */
     uint32_t n_bindings;
     struct gw_binding *bindings; /* SUBSCRIBE: owned */
     char *topic;                 /* MAY: owned, without "realtime:" */
@@ -71,7 +75,8 @@ struct gw_to_worker {
     uint64_t channel_id;
     uint32_t attempt;
     uint32_t caller_id;     /* the hub's id of the claims: what audiences name */
-    uint64_t live_seq;      /* first commit this subscription is part of */
+    uint64_t live_seq;      /* first commit this subscription is part of; MAY: first one whose
+                             * changes of the answer, if any, come as revocations */
     struct gw_lsn live_lsn; /* everything committed after this LSN is delivered */
     uint32_t n_bindings;
     struct gw_binding *bindings; /* owned: bound copies (rel_oid, canonical filter value) */

@@ -45,6 +45,8 @@ struct gw_shard_stats { /* plain counters, read by the worker thread only */
     uint64_t sessions, channels, joins, messages_in, malformed, frames_out, bytes_out;
     uint64_t changes_matched, resyncs, slow_sessions, expired_tokens;
     uint64_t unknown_events; /* on a joined topic */
+    uint64_t scopes_matched; /* scope events, as changes_matched */
+    uint64_t revoked;        /* channels ended because their topic may no longer be read */
 };
 
 struct gw_shard *gw_shard_new(uint32_t worker, uint64_t hash_seed,
@@ -63,11 +65,19 @@ void gw_session_on_message(struct gw_session *ss, struct gw_span bytes, bool is_
 /* The socket is gone: frees the session and unsubscribes its channels. */
 void gw_session_gone(struct gw_session *ss);
 
+/* Ask the hub what the channel joined on topic ("realtime:…") may do with it. Its answer and later
+ * losses, which come with commits, are kept until the channel ends; a new token asks again. Losing a
+ * read bit ends the channel: system error, phx_close. false: no such channel. No join calls this
+ * yet: private channels are refused. */
+bool gw_session_watch_may(struct gw_session *ss, struct gw_span topic);
+/* The bits last told (enum gw_may); 0 before the answer, and where nothing is joined or watched. */
+uint32_t gw_session_may(struct gw_session *ss, struct gw_span topic);
+
 /* A message from the hub; takes it. */
 void gw_shard_on_hub(struct gw_shard *s, struct gw_to_worker *msg, struct gw_now now);
 /* The next commit, in order. Borrowed for the call. */
 void gw_shard_on_commit(struct gw_shard *s, const struct gw_commit *c);
-/* This worker missed commits: every channel with bindings resyncs (phx_error). */
+/* This worker missed commits: every channel with bindings or a watched topic resyncs (phx_error). */
 void gw_shard_on_lost(struct gw_shard *s);
 /* About once a second: expired tokens, idle sessions, retries towards a full hub. */
 void gw_shard_tick(struct gw_shard *s, struct gw_now now);

@@ -59,6 +59,7 @@ struct gw_solve_trace {
 
 struct gw_solve_options {
     enum gw_certainty certainty;
+    bool give_up;                       /* missing answers stay unknown: never E_AGAIN */
     struct gw_watch *watch;             /* NULL, or: put on every key the answer rests on */
     const struct gw_solve_trace *trace; /* or NULL; memos are not used then */
 };

@@ -69,6 +69,7 @@ struct gw_txn {
     struct gw_lsn commit_lsn, end_lsn;
     struct gw_us commit_time;
     bool overflowed;
+    bool is_folded; /* set by gw_txn_fold, which then has nothing more to do */
     size_t n_changes;
     struct gw_change *changes; /* log order; after the fold at most one per row */
     size_t n_tables;

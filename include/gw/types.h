@@ -20,6 +20,7 @@ struct gw_type_field {
 struct gw_type {
     uint32_t oid;
     enum gw_type_kind kind;
+    bool is_range; /* TEXT: a range or multirange, equal values of which may print differently */
     struct gw_span name;          /* pg_type.typname, e.g. "int8", "_text" */
     uint32_t inner_oid;           /* ARRAY: element, DOMAIN: base */
     char delimiter;               /* ARRAY: typdelim of the element, ',' nearly always (box ';') */

@@ -4,7 +4,11 @@
  * DESIGN. A channel asks the hub (SUBSCRIBE) once per identity. Only one question is under way: a
  * token that comes meanwhile waits for the answer and is then asked with, so that every swap of
  * identities is seen and its place in the stream known. Without that, commits judged for an
- * identity in between would pass the channel by. */
+ * identity in between would pass the channel by.
+ *
+ * What its caller may do with a topic comes by two ways that can overtake each other: the answer to
+ * a question by the mailbox, later losses by the commits that caused them. Each speaks for a point
+ * of the stream, and the later point wins. */
 #include "shard_internal.h"
 
 #include "gw/json.h"
@@ -45,6 +49,8 @@ struct gw_channel *gw_channel_new(struct gw_session *ss, const struct gw_channel
     ch->id = ++s->next_channel_id;
     ch->wants_ack = spec->wants_ack;
     ch->wants_presence = spec->wants_presence;
+    ch->wants_moves = spec->wants_moves;
+    ch->wants_scopes = spec->wants_scopes;
     ch->claims = spec->claims;
     ch->token_hash = spec->token_hash;
     ch->n_wanted = spec->n_wanted;
@@ -59,6 +65,8 @@ struct gw_channel *gw_channel_new(struct gw_session *ss, const struct gw_channel
     gw_expiry_add(&s->expiry, ch);
     ss->n_channels++;
     s->stats.channels++;
+    s->n_moves += ch->wants_moves;
+    s->n_scopes += ch->wants_scopes;
     return ch;
 }
 
@@ -67,12 +75,15 @@ void gw_channel_end(struct gw_channel *ch)
     struct gw_shard *s = ch->session->shard;
     set_state(ch, GW_CHANNEL_ENDED);
     gw_uplink_unsubscribe(ch);
+    gw_uplink_may_end(ch);
     gw_sub_end_all(ch);
     gw_expiry_remove(&s->expiry, ch);
     gw_idmap_take(&s->channels, ch->id);
     gw_list_remove(&ch->in_session);
     ch->session->n_channels--;
     s->stats.channels--;
+    s->n_moves -= ch->wants_moves;
+    s->n_scopes -= ch->wants_scopes;
     gw_route_unref(s, ch->route);
     gw_claims_unref(ch->claims);
     gw_bindings_free(ch->wanted, ch->n_wanted);
@@ -115,17 +126,22 @@ void gw_channel_resync(struct gw_channel *ch)
     gw_channel_fail(ch);
 }
 
-void gw_channel_system(struct gw_channel *ch, const char *extension, bool ok, struct gw_span text)
+/* The topic without its prefix. */
+static struct gw_span name_of(const struct gw_channel *ch)
 {
     static const size_t prefix = sizeof GW_TOPIC_PREFIX - 1;
-    struct gw_span name = {ch->route->topic.p + prefix, ch->route->topic.n - prefix};
+    return (struct gw_span){ch->route->topic.p + prefix, ch->route->topic.n - prefix};
+}
+
+void gw_channel_system(struct gw_channel *ch, const char *extension, bool ok, struct gw_span text)
+{
     struct gw_buf *payload = &ch->session->shard->payload;
     gw_buf_reset(payload);
     gw_buf_printf(payload, "{\"extension\":\"%s\",\"status\":\"%s\",\"message\":", extension,
                   ok ? "ok" : "error");
     gw_json_add_string(payload, text);
     gw_buf_add_str(payload, ",\"channel\":");
-    gw_json_add_string(payload, name);
+    gw_json_add_string(payload, name_of(ch));
     gw_buf_add_byte(payload, '}');
     gw_session_send(ch->session, ch->join_ref, (struct gw_span){0}, ch->route->topic, "system",
                     gw_buf_span(payload));
@@ -202,6 +218,58 @@ void gw_channel_on_refused(struct gw_channel *ch, const struct gw_to_worker *msg
     on_answer(ch);
 }
 
+/* ---- what may be done with the topic ---- */
+
+static void end_for_revocation(struct gw_channel *ch)
+{
+    struct gw_buf text;
+    gw_buf_init(&text, 0);
+    gw_buf_add_str(&text, "You no longer have permission to read from this Channel topic: ");
+    gw_buf_add_span(&text, name_of(ch));
+    ch->session->shard->stats.revoked++;
+    gw_channel_system(ch, "system", false, gw_buf_span(&text));
+    gw_buf_fini(&text);
+    gw_channel_close(ch);
+}
+
+static void set_may(struct gw_channel *ch, uint32_t may)
+{
+    uint32_t lost = ch->may & ~may;
+    ch->may = may;
+    if (lost & (GW_MAY_READ_BROADCAST | GW_MAY_READ_PRESENCE))
+        end_for_revocation(ch);
+}
+
+void gw_channel_on_may(struct gw_channel *ch, const struct gw_to_worker *msg)
+{
+    if (msg->attempt != ch->may_attempt || msg->live_seq <= ch->may_seq)
+        return;
+    ch->may_seq = msg->live_seq - 1;
+    set_may(ch, msg->may);
+}
+
+void gw_channel_on_revocation(struct gw_channel *ch, uint64_t seq, uint32_t may)
+{
+    if (ch->may_attempt == 0 || seq <= ch->may_seq)
+        return;
+    ch->may_seq = seq;
+    set_may(ch, may);
+}
+
+bool gw_session_watch_may(struct gw_session *ss, struct gw_span topic)
+{
+    struct gw_channel *ch = gw_session_find(ss, topic);
+    if (ch && ch->may_attempt == 0)
+        gw_uplink_may(ch);
+    return ch;
+}
+
+uint32_t gw_session_may(struct gw_session *ss, struct gw_span topic)
+{
+    const struct gw_channel *ch = gw_session_find(ss, topic);
+    return ch ? ch->may : 0;
+}
+
 /* ---- the client ---- */
 
 void gw_channel_on_leave(struct gw_channel *ch, const struct gw_msg_in *msg)
@@ -223,6 +291,8 @@ static void take_claims(struct gw_channel *ch, struct gw_claims *claims, uint64_
     ch->token_hash = token_hash;
     gw_expiry_add(expiry, ch);
     gw_channel_ask(ch);
+    if (ch->may_attempt > 0)
+        gw_uplink_may(ch);
 }
 
 /* An expired token is recoverable: the client rejoins with a fresh one. Any other fault is not. */

@@ -107,6 +107,32 @@ struct gw_table_views *gw_table_views_new(const struct gw_relation *rel,
     return v;
 }
 
+struct gw_table_views *gw_table_views_of_catalog(uint32_t rel_oid,
+                                                 const struct gw_catalog *catalog)
+{
+    const struct gw_catalog_table *table = gw_catalog_table_find(catalog, rel_oid);
+    struct gw_pgoutput_msg msg = {.kind = GW_PGOUTPUT_RELATION};
+    struct gw_pgoutput_column *columns = gw_alloc((table->n_columns + 1u) * sizeof *columns);
+    uint16_t n = 0;
+    for (uint16_t i = 0; i < table->n_columns; i++)
+        if (table->columns[i].generation.n == 0)
+            columns[n++] = (struct gw_pgoutput_column){.is_key = table->columns[i].in_identity,
+                                                       .name = table->columns[i].name,
+                                                       .type_oid = table->columns[i].type_oid,
+                                                       .typmod = -1};
+    msg.u.relation.rel_oid = rel_oid;
+    msg.u.relation.schema = table->schema;
+    msg.u.relation.name = table->name;
+    msg.u.relation.replica_identity = table->replica_identity;
+    msg.u.relation.n_columns = n;
+    msg.u.relation.columns = columns;
+    struct gw_relation *rel = gw_relation_new(&msg);
+    struct gw_table_views *views = gw_table_views_new(rel, catalog);
+    gw_relation_unref(rel);
+    free(columns);
+    return views;
+}
+
 struct gw_table_views *gw_table_views_ref(const struct gw_table_views *v)
 {
     struct gw_table_views *shared = (struct gw_table_views *)v; /* only the count ever changes */
@@ -131,6 +157,13 @@ void gw_commit_free(struct gw_commit *c)
         return;
     for (uint32_t i = 0; i < c->n_changes; i++)
         gw_table_views_unref(c->changes[i].views);
-    gw_txn_free(c->txn); /* with its arena: changes, resyncs, audiences */
+    for (uint32_t i = 0; i < c->n_scopes; i++)
+        gw_table_views_unref(c->scopes[i].views);
+    gw_txn_free(c->txn); /* with its arena: changes, resyncs, scopes, revocations, audiences */
     free(c);
+}
+
+void gw_commit_settle(struct gw_commit *c)
+{
+    c->bytes = sizeof *c + gw_arena_footprint(&c->txn->arena);
 }

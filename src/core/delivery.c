@@ -1,24 +1,22 @@
-/* delivery: one change to the channels that matching found.
+/* delivery: one change or scope event to the channels that matching found.
  *
- * DESIGN. Encoding is shared in two steps. The `data` object is made once per variant: what the
- * role may read, and which old values are shown. The frame is made once per (topic and form,
- * binding ids, variant) and pushed by reference to every socket it fits. Both are found by look-ups
- * in scratch that lives as long as the shard, so what grows with the recipients is the look-up and
- * the push.
- *
- * DELETE has one old view: who is told of it has been judged by the old image. */
+ * DESIGN. Encoding is shared in two steps. The text is made once per variant: as what the channel
+ * is told of it (gw_told), and which columns the role may read. The frame is made once per (topic
+ * and form, binding ids, variant) and pushed by reference to every socket it fits. Both are found
+ * by look-ups in scratch that lives as long as the shard, so what grows with the recipients is the
+ * look-up and the push. */
 #include "shard_internal.h"
 
 #include <stdlib.h>
 
 #define SLOTS_FIRST 64u
-#define KEEP_DATA_BYTES ((size_t)64 * 1024) /* a larger scratch buffer is given back */
+#define KEEP_TEXT_BYTES ((size_t)64 * 1024) /* a larger scratch buffer is given back */
 #define PAYLOAD_MARK '\x01' /* stands for the payload; JSON escapes it wherever else it occurs */
 
 void gw_delivery_fini(struct gw_fanout *f)
 {
     for (uint32_t i = 0; i < f->made_variants; i++)
-        gw_buf_fini(&f->variants[i].data);
+        gw_buf_fini(&f->variants[i].text);
     free(f->variants);
     free(f->frames);
     free(f->slots);
@@ -27,57 +25,47 @@ void gw_delivery_fini(struct gw_fanout *f)
 
 /* ---- variants ---- */
 
-static bool admits(const struct gw_audience *au, const struct gw_sub *sub)
-{
-    for (uint32_t i = 0; i < au->n; i++)
-        if (gw_clause_admits(&au->clauses[i], sub->role_id, sub->caller_id))
-            return true;
-    return false;
-}
-
-static enum gw_old_view old_view_of(const struct gw_commit_change *cc, const struct gw_sub *sub)
-{
-    if (cc->change->op == GW_OP_INSERT)
-        return GW_OLD_VIEW_NONE;
-    if (cc->change->op == GW_OP_DELETE || admits(&cc->sees_old, sub))
-        return GW_OLD_VIEW_SEEN;
-    if (cc->old_unknown >> sub->role_id & 1)
-        return GW_OLD_VIEW_KEY;
-    return GW_OLD_VIEW_NONE;
-}
-
 static bool is_same_view(const struct gw_view *a, const struct gw_view *b)
 {
     return a == b ||
            (gw_colset_eq(&a->columns, &b->columns) && gw_span_eq(a->columns_json, b->columns_json));
 }
 
-static uint32_t variant_make(struct gw_fanout *f, const struct gw_commit_change *cc,
-                             const struct gw_view *view, enum gw_old_view old,
-                             const char *commit_time)
+/* What a scope event shows of the view is in told already. */
+static bool is_variant(const struct gw_variant *v, const struct gw_view *view, enum gw_told told)
+{
+    return v->told == told && (gw_told_is_scope(told) || is_same_view(v->view, view));
+}
+
+static uint32_t variant_make(struct gw_fanout *f, const struct gw_news *news,
+                             const struct gw_view *view, enum gw_told told)
 {
     for (uint32_t i = 0; i < f->n_variants; i++)
-        if (f->variants[i].old == old && is_same_view(f->variants[i].view, view))
+        if (is_variant(&f->variants[i], view, told))
             return i;
     f->variants = gw_grow(f->variants, f->n_variants, &f->cap_variants, sizeof *f->variants);
     struct gw_variant *v = &f->variants[f->n_variants];
     if (f->n_variants == f->made_variants) {
-        gw_buf_init(&v->data, 0);
+        gw_buf_init(&v->text, 0);
         f->made_variants++;
     }
     v->view = view;
-    v->old = old;
-    gw_change_add_json(&v->data, cc, view, old, commit_time);
+    v->told = told;
+    if (gw_told_is_scope(told))
+        gw_scope_add_json(&v->text, news, told);
+    else
+        gw_change_add_json(&v->text, news, view, told);
     return f->n_variants++;
 }
 
-static uint32_t variant_for(struct gw_fanout *f, const struct gw_commit_change *cc,
-                            const struct gw_sub *sub, const char *commit_time)
+static uint32_t variant_for(struct gw_fanout *f, const struct gw_news *news,
+                            const struct gw_hit *hit)
 {
-    enum gw_old_view old = old_view_of(cc, sub);
-    uint32_t *known = &f->variant_of[sub->role_id][old];
+    const struct gw_table_views *views = news->scope ? news->scope->views : news->change->views;
+    uint16_t role_id = hit->sub->role_id;
+    uint32_t *known = &f->variant_of[role_id][hit->told];
     if (*known == 0)
-        *known = variant_make(f, cc, &cc->views->views[sub->role_id], old, commit_time) + 1;
+        *known = variant_make(f, news, &views->views[role_id], hit->told) + 1;
     return *known - 1;
 }
 
@@ -148,48 +136,48 @@ static void grow_slots(struct gw_fanout *f)
         *slot_find(f, &f->frames[i]) = (struct gw_frame_slot){f->stamp, i};
 }
 
-static void add_ids(struct gw_buf *head, const uint32_t *ids, uint32_t n)
+/* What stands before the text. The unmodified client takes every payload with a member `ids` for a
+ * change, whatever its event, so that in scope events they have another name. */
+static void add_ids(struct gw_buf *head, bool is_scope, const uint32_t *ids, uint32_t n)
 {
-    gw_buf_add_str(head, "{\"ids\":[");
+    gw_buf_add_str(head, is_scope ? "{\"bindings\":[" : "{\"ids\":[");
     for (uint32_t i = 0; i < n; i++)
         gw_buf_printf(head, i ? ",%u" : "%u", ids[i]);
-    gw_buf_add_str(head, "],\"data\":");
+    gw_buf_add_str(head, is_scope ? "]," : "],\"data\":");
 }
 
-static const char *legacy_event(enum gw_op op)
+static const char *event_name(const struct gw_route *r, enum gw_told told)
 {
-    static const char *const names[] = {
-        [GW_OP_INSERT] = "INSERT", [GW_OP_UPDATE] = "UPDATE", [GW_OP_DELETE] = "DELETE"};
-    return names[op];
+    if (gw_told_is_scope(told))
+        return "rowcast:scope";
+    return r->is_legacy ? gw_told_type(told) : "postgres_changes";
 }
 
-static struct gw_frame *encode(struct gw_fanout *f, const struct gw_shared_frame *key,
-                               enum gw_op op)
+static struct gw_frame *encode(struct gw_fanout *f, const struct gw_shared_frame *key)
 {
     const struct gw_route *r = key->route;
+    const struct gw_variant *v = &f->variants[key->variant];
     static const char mark[] = {PAYLOAD_MARK};
     gw_buf_reset(&f->wire);
     gw_codec_encode(&f->wire, r->vsn, (struct gw_span){0}, (struct gw_span){0}, r->topic,
-                    r->is_legacy ? legacy_event(op) : "postgres_changes",
-                    (struct gw_span){mark, 1});
+                    event_name(r, v->told), (struct gw_span){mark, 1});
     gw_buf_reset(&f->head);
     if (!r->is_legacy)
-        add_ids(&f->head, f->frame_ids + key->ids_at, key->n_ids);
+        add_ids(&f->head, gw_told_is_scope(v->told), f->frame_ids + key->ids_at, key->n_ids);
     struct gw_span wire = gw_buf_span(&f->wire);
     size_t at = (size_t)((const char *)memchr(wire.p, PAYLOAD_MARK, wire.n) - wire.p);
     struct gw_span parts[] = {
         {wire.p, at},
         gw_buf_span(&f->head),
-        gw_buf_span(&f->variants[key->variant].data),
+        gw_buf_span(&v->text),
         r->is_legacy ? (struct gw_span){0} : GW_SPAN_LIT("}"),
         {wire.p + at + 1, wire.n - at - 1},
     };
     return gw_frame_new(1, parts, sizeof parts / sizeof *parts);
 }
 
-/* Borrowed until the change is done. */
-static struct gw_frame *frame_for(struct gw_shard *s, const struct gw_hit *hit, uint32_t variant,
-                                  enum gw_op op)
+/* Borrowed until the news are delivered. */
+static struct gw_frame *frame_for(struct gw_shard *s, const struct gw_hit *hit, uint32_t variant)
 {
     struct gw_fanout *f = &s->fanout;
     const struct gw_route *route = hit->channel->route;
@@ -202,7 +190,7 @@ static struct gw_frame *frame_for(struct gw_shard *s, const struct gw_hit *hit, 
     struct gw_frame_slot *slot = slot_find(f, &key);
     if (slot->stamp == f->stamp)
         return f->frames[slot->at].frame;
-    key.frame = encode(f, &key, op);
+    key.frame = encode(f, &key);
     f->frames = gw_grow(f->frames, f->n_frames, &f->cap_frames, sizeof *f->frames);
     *slot = (struct gw_frame_slot){f->stamp, f->n_frames};
     f->frames[f->n_frames++] = key;
@@ -210,19 +198,19 @@ static struct gw_frame *frame_for(struct gw_shard *s, const struct gw_hit *hit, 
     return key.frame;
 }
 
-/* ---- the change ---- */
+/* ---- the news ---- */
 
 static void clear(struct gw_fanout *f)
 {
     for (uint32_t i = 0; i < f->n_frames; i++)
         gw_frame_unref(f->frames[i].frame);
     for (uint32_t i = 0; i < f->n_variants; i++) {
-        struct gw_buf *data = &f->variants[i].data;
-        if (data->cap > KEEP_DATA_BYTES) {
-            gw_buf_fini(data);
-            gw_buf_init(data, 0);
+        struct gw_buf *text = &f->variants[i].text;
+        if (text->cap > KEEP_TEXT_BYTES) {
+            gw_buf_fini(text);
+            gw_buf_init(text, 0);
         }
-        gw_buf_reset(data);
+        gw_buf_reset(text);
     }
     memset(f->variant_of, 0, sizeof f->variant_of);
     f->n_variants = 0;
@@ -231,19 +219,20 @@ static void clear(struct gw_fanout *f)
     f->n_hits = 0;
 }
 
-void gw_delivery_run(struct gw_shard *s, const struct gw_commit_change *cc, const char *commit_time)
+void gw_delivery_run(struct gw_shard *s, const struct gw_news *news)
 {
     struct gw_fanout *f = &s->fanout;
+    uint64_t *matched = news->scope ? &s->stats.scopes_matched : &s->stats.changes_matched;
     for (uint32_t i = 0; i < f->n_hits; i++) {
         struct gw_hit *hit = &f->hits[i];
         struct gw_session *ss = hit->channel->session;
-        s->stats.changes_matched++;
+        (*matched)++;
         if (ss->state != GW_SESSION_OPEN) { /* no frame for nobody */
             hit->channel->has_missed = true;
             continue;
         }
-        uint32_t variant = variant_for(f, cc, hit->sub, commit_time);
-        gw_session_push_change(ss, hit->channel, frame_for(s, hit, variant, cc->change->op));
+        uint32_t variant = variant_for(f, news, hit);
+        gw_session_push_change(ss, hit->channel, frame_for(s, hit, variant));
     }
     clear(f);
 }

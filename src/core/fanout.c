@@ -6,6 +6,11 @@
  * numbers, filter. A binding is looked at once per change, whatever number of clauses names it
  * (stamps, no sets to clear). The hits of one channel become one message with all their ids.
  *
+ * Channels that asked for moves are told of an UPDATE by what it means for their caller: INSERT if
+ * the row came into sight, DELETE if it left, and their event masks and filters are read so. Those
+ * it left are not among the readers of the change; they are looked up in a second round, and only
+ * if there are such channels here.
+ *
  * A worker knows a caller's id and role, not their claims and groups. A clause over those admits
  * nobody here: an include set finds no member, and an exclude set, of which absence would admit, is
  * not used at all. */
@@ -46,27 +51,17 @@ void gw_fanout_fini(struct gw_fanout *f)
 struct match {
     struct gw_shard *shard;
     uint64_t seq;
-    const struct gw_commit_change *cc;
-    const struct gw_image *image; /* what filters look at */
-    unsigned event;
+    const struct gw_news *news;
+    bool is_leaving; /* the audience at hand is that of the leavers */
+    /* The table concerned: */
+    const struct gw_table_views *views;
+    uint32_t rel_oid;
+    struct gw_span schema;
     /* Of the clause at hand: */
     const struct gw_clause *clause;
     const struct gw_view *view;
     bool is_each_judged; /* every binding found is still to be judged by the clause */
 };
-
-static unsigned event_of(enum gw_op op)
-{
-    switch (op) {
-    case GW_OP_INSERT:
-        return GW_EVENT_INSERT;
-    case GW_OP_UPDATE:
-        return GW_EVENT_UPDATE;
-    case GW_OP_DELETE:
-        return GW_EVENT_DELETE;
-    }
-    return 0;
-}
 
 static bool is_exclude_knowable(const struct gw_clause *clause)
 {
@@ -76,7 +71,8 @@ static bool is_exclude_knowable(const struct gw_clause *clause)
     return true;
 }
 
-bool gw_clause_admits(const struct gw_clause *clause, uint16_t role_id, uint32_t caller_id)
+/* Whether the clause admits a caller; never where the worker knows too little of the caller. */
+static bool clause_admits(const struct gw_clause *clause, uint16_t role_id, uint32_t caller_id)
 {
     if (clause->role_id != role_id)
         return false;
@@ -88,27 +84,89 @@ bool gw_clause_admits(const struct gw_clause *clause, uint16_t role_id, uint32_t
     return gw_audience_admits(&one, &id);
 }
 
-/* The filter's column must be one that the role may read, or its answer would tell. */
-static bool is_filter_passed(const struct match *m, const struct gw_binding *b)
+static bool audience_admits(const struct gw_audience *au, const struct gw_sub *sub)
+{
+    for (uint32_t i = 0; i < au->n; i++)
+        if (clause_admits(&au->clauses[i], sub->role_id, sub->caller_id))
+            return true;
+    return false;
+}
+
+/* ---- as what a channel is told of it ---- */
+
+static enum gw_told told_of_change(const struct gw_commit_change *cc, const struct gw_sub *sub)
+{
+    if (cc->change->op == GW_OP_INSERT)
+        return GW_TOLD_INSERT;
+    if (cc->change->op == GW_OP_DELETE)
+        return GW_TOLD_DELETE;
+    if (audience_admits(&cc->sees_old, sub))
+        return GW_TOLD_UPDATE_OLD;
+    if (cc->old_unknown >> sub->role_id & 1)
+        return GW_TOLD_UPDATE_KEY;
+    return sub->channel->wants_moves ? GW_TOLD_INSERT : GW_TOLD_UPDATE;
+}
+
+/* Column and value only to a role that may select the column. */
+static enum gw_told told_of_scope(const struct match *m)
+{
+    const struct gw_commit_scope *scope = m->news->scope;
+    int at = scope->column == UINT32_MAX
+                 ? -1
+                 : gw_relation_column_find(m->views->rel, scope->column_name);
+    if (at < 0 || !gw_colset_has(&m->view->columns, (unsigned)at))
+        return GW_TOLD_SCOPE_TABLE;
+    return GW_TOLD_SCOPE;
+}
+
+static enum gw_told told_of(const struct match *m, const struct gw_sub *sub)
+{
+    if (m->news->scope)
+        return told_of_scope(m);
+    return m->is_leaving ? GW_TOLD_LEFT : told_of_change(m->news->change, sub);
+}
+
+static bool is_asked_for(const struct match *m, const struct gw_channel *ch)
+{
+    if (m->news->scope)
+        return ch->wants_scopes;
+    return !m->is_leaving || ch->wants_moves;
+}
+
+/* What is deleted, or has left, is filtered by its old image. The filter's column must be one that
+ * the role may read, or its answer would tell. */
+static bool is_filter_passed(const struct match *m, const struct gw_binding *b, enum gw_told told)
 {
     if (!b->filter.column)
         return true;
-    const struct gw_relation *rel = m->cc->change->rel;
-    int at = gw_relation_column_find(rel, gw_span_of(b->filter.column));
+    const struct gw_change *change = m->news->change->change;
+    int at = gw_relation_column_find(change->rel, gw_span_of(b->filter.column));
     if (at < 0 || !gw_colset_has(&m->view->columns, (unsigned)at))
         return false;
-    const struct gw_catalog *catalog = m->cc->views->catalog;
-    return gw_filter_matches(&b->filter, catalog ? &catalog->types : NULL, rel, m->image);
+    const struct gw_catalog *catalog = m->views->catalog;
+    return gw_filter_matches(&b->filter, catalog ? &catalog->types : NULL, change->rel,
+                             gw_told_event(told) == GW_EVENT_DELETE ? change->old : change->new_);
 }
 
-static void add_hit(struct gw_fanout *f, const struct gw_live *live)
+/* Scope events are about rows that did not change: no event mask or filter fits them. */
+static bool is_binding_matching(const struct match *m, const struct gw_binding *b,
+                                enum gw_told told)
+{
+    if (gw_told_is_scope(told))
+        return true;
+    return (b->events & gw_told_event(told)) && is_filter_passed(m, b, told);
+}
+
+/* ---- finding ---- */
+
+static void add_hit(struct gw_fanout *f, const struct gw_live *live, enum gw_told told)
 {
     struct gw_channel *ch = live->sub->channel;
     if (ch->stamp != f->stamp) {
         ch->stamp = f->stamp;
         ch->hit = f->n_hits;
         f->hits = gw_grow(f->hits, f->n_hits, &f->cap_hits, sizeof *f->hits);
-        f->hits[f->n_hits++] = (struct gw_hit){.channel = ch, .sub = live->sub};
+        f->hits[f->n_hits++] = (struct gw_hit){.channel = ch, .sub = live->sub, .told = told};
     }
     struct gw_hit *hit = &f->hits[ch->hit];
     f->ids = gw_grow(f->ids, f->n_ids, &f->cap_ids, sizeof *f->ids);
@@ -123,14 +181,15 @@ static void look_at(struct match *m, struct gw_live *live)
     const struct gw_sub *sub = live->sub;
     if (live->stamp == f->stamp || sub->role_id != m->clause->role_id)
         return;
-    if (m->is_each_judged && !gw_clause_admits(m->clause, sub->role_id, sub->caller_id))
+    if (m->is_each_judged && !clause_admits(m->clause, sub->role_id, sub->caller_id))
         return;
     live->stamp = f->stamp;
-    if (m->seq < sub->from_seq || m->seq >= sub->until_seq || !(live->binding.events & m->event))
+    if (m->seq < sub->from_seq || m->seq >= sub->until_seq || !is_asked_for(m, sub->channel) ||
+        !gw_live_covers(live, m->schema))
         return;
-    if (!gw_live_covers(live, m->cc->change->rel->schema) || !is_filter_passed(m, &live->binding))
-        return;
-    add_hit(f, live);
+    enum gw_told told = told_of(m, sub);
+    if (is_binding_matching(m, &live->binding, told))
+        add_hit(f, live, told);
 }
 
 static void look_at_callers(struct match *m, uint32_t rel_oid)
@@ -170,17 +229,22 @@ static void look_at_table(struct match *m, uint32_t rel_oid)
 
 static void match_clause(struct match *m, const struct gw_clause *clause)
 {
-    const struct gw_table_views *views = m->cc->views;
-    if (clause->role_id >= views->n_roles || clause->role_id >= GW_ROLES_MAX)
+    if (clause->role_id >= m->views->n_roles || clause->role_id >= GW_ROLES_MAX)
         return;
     m->clause = clause;
-    m->view = &views->views[clause->role_id];
+    m->view = &m->views->views[clause->role_id];
     m->is_each_judged = clause->kind == GW_PRINCIPALS_EXCLUDE;
     if (gw_colset_is_empty(&m->view->columns)) /* no column, no row */
         return;
-    look_at_table(m, m->cc->change->rel->oid);
+    look_at_table(m, m->rel_oid);
     if (m->shard->index.n_wildcards > 0)
         look_at_table(m, 0);
+}
+
+static void match_audience(struct match *m, const struct gw_audience *au)
+{
+    for (uint32_t i = 0; i < au->n; i++)
+        match_clause(m, &au->clauses[i]);
 }
 
 static void new_stamp(struct gw_fanout *f)
@@ -190,22 +254,39 @@ static void new_stamp(struct gw_fanout *f)
     f->n_ids = 0;
 }
 
-static void fanout_change(struct gw_shard *s, uint64_t seq, const struct gw_commit_change *cc,
-                          const char *commit_time)
+/* Who is among the readers has been looked at when the leavers come: they can't take him back. */
+static void fanout_change(struct gw_shard *s, uint64_t seq, const struct gw_news *news)
 {
-    const struct gw_change *change = cc->change;
-    struct match m = {
-        .shard = s,
-        .seq = seq,
-        .cc = cc,
-        .image = change->op == GW_OP_DELETE ? change->old : change->new_,
-        .event = event_of(change->op),
-    };
+    const struct gw_commit_change *cc = news->change;
+    const struct gw_relation *rel = cc->change->rel;
+    struct match m = {.shard = s,
+                      .seq = seq,
+                      .news = news,
+                      .views = cc->views,
+                      .rel_oid = rel->oid,
+                      .schema = rel->schema};
     new_stamp(&s->fanout);
-    for (uint32_t i = 0; i < cc->readers.n; i++)
-        match_clause(&m, &cc->readers.clauses[i]);
+    match_audience(&m, &cc->readers);
+    m.is_leaving = true;
+    if (s->n_moves > 0)
+        match_audience(&m, &cc->leavers);
     if (s->fanout.n_hits > 0)
-        gw_delivery_run(s, cc, commit_time);
+        gw_delivery_run(s, news);
+}
+
+static void fanout_scope(struct gw_shard *s, uint64_t seq, const struct gw_news *news)
+{
+    const struct gw_commit_scope *scope = news->scope;
+    struct match m = {.shard = s,
+                      .seq = seq,
+                      .news = news,
+                      .views = scope->views,
+                      .rel_oid = scope->rel_oid,
+                      .schema = scope->schema};
+    new_stamp(&s->fanout);
+    match_audience(&m, &scope->readers);
+    if (s->fanout.n_hits > 0)
+        gw_delivery_run(s, news);
 }
 
 /* ---- tables that must be loaded again ---- */
@@ -221,7 +302,7 @@ static void add_followers(struct gw_shard *s, uint64_t seq, uint32_t rel_oid, st
             struct gw_live *live = GW_CONTAINER_OF(it, struct gw_live, by_role);
             if (seq >= live->sub->from_seq && seq < live->sub->until_seq &&
                 gw_live_covers(live, schema))
-                add_hit(&s->fanout, live);
+                add_hit(&s->fanout, live, GW_TOLD_COUNT); /* nothing: they end */
         }
     }
 }
@@ -246,5 +327,7 @@ void gw_fanout_commit(struct gw_shard *s, const struct gw_commit *c)
     char commit_time[25];
     gw_us_format_iso(c->txn->commit_time, commit_time);
     for (uint32_t i = 0; i < c->n_changes; i++)
-        fanout_change(s, c->seq, &c->changes[i], commit_time);
+        fanout_change(s, c->seq, &(struct gw_news){&c->changes[i], NULL, commit_time});
+    for (uint32_t i = 0; i < c->n_scopes && s->n_scopes > 0; i++)
+        fanout_scope(s, c->seq, &(struct gw_news){NULL, &c->scopes[i], commit_time});
 }

@@ -5,6 +5,7 @@
  * one user cost a change one look. Wildcards live under table 0 and compare the schema. */
 #include "gw/interest.h"
 
+#include "gw/catalog.h"
 #include "gw/map.h"
 
 #include <assert.h>
@@ -24,13 +25,14 @@ struct follower { /* one caller on one table */
 
 struct table {
     uint32_t rel_oid; /* 0: wildcards */
-    struct gw_list followers;
+    uint64_t roles;   /* bits: the list is not empty */
+    struct gw_list followers[GW_ROLES_MAX];
     struct gw_idmap by_caller; /* caller id → struct follower, the same ones */
 };
 
 struct subscription {
     struct gw_caller *caller;
-    uint32_t n;
+    uint32_t n, n_scopes;
     struct wished {
         uint32_t rel_oid;
         struct follower *follower;
@@ -43,8 +45,10 @@ struct gw_interest {
     struct gw_map callers;  /* role and claims text → struct gw_caller */
     struct gw_map channels; /* worker, channel id → struct subscription */
     struct gw_buf key;      /* scratch */
+    gw_interest_on_caller *on_caller; /* or NULL */
+    void *ctx;
     uint32_t next_caller_id;
-    uint64_t bindings;
+    uint64_t bindings, scopes;
 };
 
 struct gw_interest *gw_interest_new(uint64_t hash_seed)
@@ -83,6 +87,8 @@ static struct gw_caller *caller_ref(struct gw_interest *in, struct gw_claims *cl
         caller->id = in->next_caller_id++;
         caller->claims = gw_claims_ref(claims);
         gw_map_put(&in->callers, key, caller);
+        if (in->on_caller)
+            in->on_caller(in->ctx, caller, true);
     }
     caller->refs++;
     return caller;
@@ -92,6 +98,8 @@ static void caller_unref(struct gw_interest *in, struct gw_caller *caller)
 {
     if (--caller->refs > 0)
         return;
+    if (in->on_caller)
+        in->on_caller(in->ctx, caller, false);
     gw_map_take(&in->callers, caller_key(in, caller->claims));
     gw_claims_unref(caller->claims);
     free(caller);
@@ -104,7 +112,8 @@ static struct table *table_of(struct gw_interest *in, uint32_t rel_oid)
         return t;
     t = gw_alloc(sizeof *t);
     t->rel_oid = rel_oid;
-    gw_list_init(&t->followers);
+    for (unsigned role = 0; role < GW_ROLES_MAX; role++)
+        gw_list_init(&t->followers[role]);
     gw_idmap_init(&t->by_caller);
     gw_idmap_put(&in->tables, rel_oid, t);
     return t;
@@ -118,7 +127,9 @@ static struct follower *follower_of(struct table *t, struct gw_caller *caller)
     f = gw_alloc(sizeof *f);
     f->caller = caller;
     gw_list_init(&f->wishes);
-    gw_list_push(&t->followers, &f->node);
+    assert(caller->claims->role_id < GW_ROLES_MAX);
+    gw_list_push(&t->followers[caller->claims->role_id], &f->node);
+    t->roles |= UINT64_C(1) << caller->claims->role_id;
     gw_idmap_put(&t->by_caller, caller->id, f);
     return f;
 }
@@ -130,7 +141,8 @@ static bool is_same_text(const char *a, const char *b)
 
 static bool is_same_binding(const struct gw_binding *a, const struct gw_binding *b)
 {
-    return a->id == b->id && a->events == b->events && strcmp(a->schema, b->schema) == 0 &&
+    return a->id == b->id && a->events == b->events && a->moves == b->moves &&
+           a->scopes == b->scopes && strcmp(a->schema, b->schema) == 0 &&
            strcmp(a->table, b->table) == 0 && a->filter.type_oid == b->filter.type_oid &&
            is_same_text(a->filter.column, b->filter.column) &&
            is_same_text(a->filter.value, b->filter.value);
@@ -167,10 +179,13 @@ static void unwish(struct gw_interest *in, const struct wished *wished)
     if (!gw_list_is_empty(&wished->follower->wishes))
         return;
     struct table *t = gw_idmap_find(&in->tables, wished->rel_oid);
+    uint16_t role_id = wished->follower->caller->claims->role_id;
     gw_idmap_take(&t->by_caller, wished->follower->caller->id);
     gw_list_remove(&wished->follower->node);
     free(wished->follower);
-    if (!gw_list_is_empty(&t->followers))
+    if (gw_list_is_empty(&t->followers[role_id]))
+        t->roles &= ~(UINT64_C(1) << role_id);
+    if (t->roles)
         return;
     gw_idmap_take(&in->tables, wished->rel_oid);
     gw_idmap_fini(&t->by_caller);
@@ -184,6 +199,7 @@ static void subscription_free(struct gw_interest *in, struct subscription *sub)
     for (uint32_t i = 0; i < sub->n; i++)
         unwish(in, &sub->wished[i]);
     in->bindings -= sub->n;
+    in->scopes -= sub->n_scopes;
     caller_unref(in, sub->caller);
     free(sub->wished);
     free(sub);
@@ -199,8 +215,10 @@ uint32_t gw_interest_put(struct gw_interest *in, uint32_t worker, uint64_t chann
     for (uint32_t i = 0; i < n; i++) {
         struct follower *f = follower_of(table_of(in, bindings[i].rel_oid), sub->caller);
         sub->wished[i] = (struct wished){bindings[i].rel_oid, f, wish_ref(f, &bindings[i])};
+        sub->n_scopes += bindings[i].scopes;
     }
     in->bindings += n;
+    in->scopes += sub->n_scopes;
     uint32_t caller_id = sub->caller->id;
     subscription_free(in, gw_map_put(&in->channels, channel_key(in, worker, channel_id), sub));
     return caller_id;
@@ -235,15 +253,24 @@ static unsigned event_bit(enum gw_op op)
     return bits[op];
 }
 
+static bool wish_matches_as(const struct gw_binding *b, const struct gw_interest_change *ic,
+                            unsigned events, const struct gw_image *image)
+{
+    return (b->events & events) && gw_filter_matches(&b->filter, ic->types, ic->change->rel, image);
+}
+
+/* Where moves are asked for, an UPDATE may come as an INSERT of the new row or a DELETE of the old. */
 static bool wish_matches(const struct gw_binding *b, const struct gw_interest_change *ic)
 {
     const struct gw_change *c = ic->change;
-    if (!(b->events & event_bit(c->op)))
-        return false;
     if (b->rel_oid == 0 && strcmp(b->schema, "*") != 0 && !gw_span_is(c->rel->schema, b->schema))
         return false;
     const struct gw_image *image = c->op == GW_OP_DELETE ? c->old : c->new_;
-    return gw_filter_matches(&b->filter, ic->types, c->rel, image);
+    if (wish_matches_as(b, ic, event_bit(c->op), image))
+        return true;
+    return b->moves && c->op == GW_OP_UPDATE &&
+           (wish_matches_as(b, ic, GW_EVENT_INSERT, c->new_) ||
+            wish_matches_as(b, ic, GW_EVENT_DELETE, c->old));
 }
 
 static bool follower_matches(const struct follower *f, const struct gw_interest_change *ic)
@@ -256,37 +283,68 @@ static bool follower_matches(const struct follower *f, const struct gw_interest_
     return false;
 }
 
-void gw_interest_each(const struct gw_interest *in, const struct gw_interest_change *change,
-                      void (*visit)(void *ctx, const struct gw_caller *caller), void *ctx)
+struct visit {
+    const struct gw_interest_change *change;
+    const struct table *named; /* while wildcards are looked at */
+    void (*each)(void *ctx, const struct gw_caller *caller);
+    void *ctx;
+};
+
+/* A caller may follow a table both by name and through a wildcard; he is visited once. */
+static bool is_visited(const struct visit *v, const struct follower *f)
 {
-    struct table *named = gw_idmap_find(&in->tables, change->change->rel->oid);
-    struct table *wild = gw_idmap_find(&in->tables, 0);
-    if (named) {
-        GW_LIST_EACH(it, &named->followers)
+    const struct follower *twin =
+        v->named ? gw_idmap_find(&v->named->by_caller, f->caller->id) : NULL;
+    return twin && follower_matches(twin, v->change);
+}
+
+static void visit_table(const struct visit *v, const struct table *t, uint64_t roles)
+{
+    for (uint64_t left = t->roles & roles; left; left &= left - 1) {
+        GW_LIST_EACH(it, &t->followers[__builtin_ctzll(left)])
         {
             const struct follower *f = GW_CONTAINER_OF(it, struct follower, node);
-            if (follower_matches(f, change))
-                visit(ctx, f->caller);
+            if (follower_matches(f, v->change) && !is_visited(v, f))
+                v->each(v->ctx, f->caller);
         }
     }
-    if (!wild)
-        return;
-    GW_LIST_EACH(it, &wild->followers)
-    {
-        const struct follower *f = GW_CONTAINER_OF(it, struct follower, node);
-        /* A caller may follow a table both by name and through a wildcard; visit once. */
-        const struct follower *twin =
-            named ? gw_idmap_find(&named->by_caller, f->caller->id) : NULL;
-        if (twin && follower_matches(twin, change))
-            continue;
-        if (follower_matches(f, change))
-            visit(ctx, f->caller);
-    }
+}
+
+void gw_interest_each(const struct gw_interest *in, const struct gw_interest_change *change,
+                      uint64_t roles, void (*visit)(void *ctx, const struct gw_caller *caller),
+                      void *ctx)
+{
+    struct visit v = {change, NULL, visit, ctx};
+    struct table *named = gw_idmap_find(&in->tables, change->change->rel->oid);
+    struct table *wild = gw_idmap_find(&in->tables, 0);
+    if (named)
+        visit_table(&v, named, roles);
+    v.named = named;
+    if (wild)
+        visit_table(&v, wild, roles);
+}
+
+uint64_t gw_interest_roles(const struct gw_interest *in, uint32_t rel_oid)
+{
+    const struct table *named = gw_idmap_find(&in->tables, rel_oid);
+    const struct table *wild = gw_idmap_find(&in->tables, 0);
+    return (named ? named->roles : 0) | (wild ? wild->roles : 0);
+}
+
+void gw_interest_watch_callers(struct gw_interest *in, gw_interest_on_caller *on_caller, void *ctx)
+{
+    in->on_caller = on_caller;
+    in->ctx = ctx;
 }
 
 bool gw_interest_has_table(const struct gw_interest *in, uint32_t rel_oid)
 {
     return gw_idmap_find(&in->tables, rel_oid) || gw_idmap_find(&in->tables, 0);
+}
+
+bool gw_interest_wants_scopes(const struct gw_interest *in)
+{
+    return in->scopes > 0;
 }
 
 struct gw_interest_counts gw_interest_counts(const struct gw_interest *in)

@@ -173,6 +173,8 @@ static void admit(struct attempt *a)
         .is_legacy = !a->join.has_config,
         .wants_ack = a->join.broadcast_ack,
         .wants_presence = a->join.presence_enabled,
+        .wants_moves = a->join.rowcast_moves,
+        .wants_scopes = a->join.rowcast_scopes,
         .claims = a->claims,
         .token_hash = a->token_hash,
         .n_wanted = wanted.n,

@@ -1,8 +1,9 @@
 /* judge: from a transaction to the questions about it.
  *
- * DESIGN. For every change: who follows the table (gw/interest.h), and by which path their role's
- * readers are found (gw/catalog.h). EVERYONE needs no question. ASKED makes a row in the question
- * of that caller on that table; rows of one caller and table share questions, up to a bound.
+ * DESIGN. For every change: which roles follow the table (gw/interest.h), and by which path their
+ * readers are found (gw/catalog.h). EVERYONE needs no question; SOLVED and ASSISTED are solution.c's.
+ * ASKED makes, for each caller of the role who follows, a row in his question on that table; rows
+ * of one caller and table share questions, up to a bound.
  *
  * A policy's answer depends on the caller, the columns it reads and its look-ups: images of one
  * transaction that are alike in those columns share one row of the question.
@@ -10,9 +11,10 @@
  * New images are always asked about as they are. An old image may be asked about "now" only if now
  * still tells the truth about "before": the policy's answer depends on the image alone, or on
  * look-ups that this very transaction has left alone. Otherwise the old image is unknown: a DELETE
- * is withheld and counted, an UPDATE goes out without old values. Both narrow (P1). What stays: an
- * access that a later commit grants before the question is answered counts for this change already;
- * README names it.
+ * is withheld and counted, an UPDATE goes out without old values. Both narrow (P1). A later commit
+ * that changed a look-up before the question was answered would widen it: such an answer is void, and
+ * the table's followers load it again (gw_case_overtake). Look-ups that the log does not carry, or that
+ * are not known, cannot be guarded so; README names it.
  *
  * A restart does not look at the subscriptions again: who follows the table now is not who followed
  * it when the transaction took its place in the order. A channel whose token was refreshed since is
@@ -51,54 +53,6 @@ struct builder {
     struct gw_buf key;
 };
 
-/* ---- what the transaction did to a look-up ---- */
-
-static bool is_cell_known_same(const struct gw_cell *a, const struct gw_cell *b)
-{
-    if (b->state == GW_CELL_UNCHANGED)
-        return true;
-    if (a->state == GW_CELL_NULL && b->state == GW_CELL_NULL)
-        return true;
-    return a->state == GW_CELL_VALUE && b->state == GW_CELL_VALUE && gw_span_eq(a->text, b->text);
-}
-
-static bool is_update_outside(const struct gw_change *change, const struct gw_lookup *lookup)
-{
-    if (change->op != GW_OP_UPDATE || lookup->all_columns || !change->old)
-        return false;
-    for (uint32_t i = 0; i < lookup->n_columns; i++) {
-        int at = gw_relation_column_find(change->rel, lookup->columns[i]);
-        if (at < 0 || !is_cell_known_same(&change->old->cells[at], &change->new_->cells[at]))
-            return false;
-    }
-    return true;
-}
-
-static bool is_lookup_changed(const struct gw_txn *txn, const struct gw_lookup *lookup)
-{
-    const struct gw_txn_table *t = gw_txn_table_find(txn, lookup->rel_oid);
-    if (!t)
-        return false;
-    if (t->access_unknown)
-        return true;
-    for (size_t i = 0; i < txn->n_changes; i++) {
-        const struct gw_change *change = &txn->changes[i];
-        if (change->rel->oid == lookup->rel_oid && !is_update_outside(change, lookup))
-            return true;
-    }
-    return false;
-}
-
-static bool find_lookups_changed(const struct gw_txn *txn, const struct gw_depends *d)
-{
-    if (d->unknown)
-        return true;
-    for (uint32_t i = 0; i < d->n_lookups; i++)
-        if (is_lookup_changed(txn, &d->lookups[i]))
-            return true;
-    return false;
-}
-
 static bool are_lookups_changed(struct builder *b, const struct gw_table_access *access)
 {
     for (uint32_t i = 0; i < b->n_roles; i++)
@@ -108,7 +62,7 @@ static bool are_lookups_changed(struct builder *b, const struct gw_table_access 
         b->cap_roles = b->cap_roles ? b->cap_roles * 2 : 8;
         b->roles = gw_realloc(b->roles, b->cap_roles * sizeof *b->roles);
     }
-    bool changed = find_lookups_changed(b->c->txn, &access->depends);
+    bool changed = gw_lookups_are_changed(b->c->txn, &access->depends);
     b->roles[b->n_roles++] = (struct role_state){access, changed};
     return changed;
 }
@@ -253,7 +207,7 @@ static void ask_add_image(struct builder *b, const struct gw_caller *caller, boo
 
 /* ---- one change, one caller ---- */
 
-static void count_once(uint64_t *counter, uint64_t *counted, unsigned role_id)
+void gw_case_count_once(uint64_t *counter, uint64_t *counted, unsigned role_id)
 {
     uint64_t bit = UINT64_C(1) << role_id;
     if (!(*counted & bit))
@@ -277,7 +231,8 @@ static void ask_about(struct builder *b, const struct gw_caller *caller,
     unsigned role_id = caller->claims->role_id;
     if (change->op != GW_OP_DELETE &&
         !gw_question_can_judge(cc->table, access, change->rel, change->new_)) {
-        count_once(&b->env->stats->unjudged, &cc->counted_new, role_id);
+        cc->new_unknown |= UINT64_C(1) << role_id;
+        gw_case_count_once(&b->env->stats->unjudged, &cc->counted_new, role_id);
         return;
     }
     if (change->op != GW_OP_DELETE)
@@ -287,10 +242,10 @@ static void ask_about(struct builder *b, const struct gw_caller *caller,
     if (can_judge_old(b, access)) {
         ask_add_image(b, caller, true);
     } else if (change->op == GW_OP_DELETE) {
-        count_once(&b->env->stats->deletes_withheld, &cc->counted_delete, role_id);
+        gw_case_count_once(&b->env->stats->deletes_withheld, &cc->counted_delete, role_id);
     } else {
         cc->old_unknown |= UINT64_C(1) << role_id;
-        count_once(&b->env->stats->old_withheld, &cc->counted_old, role_id);
+        gw_case_count_once(&b->env->stats->old_withheld, &cc->counted_old, role_id);
     }
 }
 
@@ -305,7 +260,7 @@ static void visit_caller(void *ctx, const struct gw_caller *caller)
     switch (access->path) {
     case GW_PATH_NOBODY:
         return;
-    case GW_PATH_EVERYONE:
+    case GW_PATH_EVERYONE: /* on a restart only: he was asked about under the older catalog */
         cc->everyone |= UINT64_C(1) << role_id;
         return;
     case GW_PATH_SOLVED:
@@ -326,14 +281,41 @@ static void find_table(struct builder *b)
     b->c->changes[b->change].table = table && table->published ? table : NULL;
 }
 
+/* Which of the roles that follow are told without asking; returns those to be asked. */
+static uint64_t sort_roles(struct builder *b, uint64_t followers)
+{
+    struct gw_case_change *cc = &b->c->changes[b->change];
+    uint64_t asked = 0;
+    for (uint64_t left = followers; left; left &= left - 1) {
+        unsigned role = (unsigned)__builtin_ctzll(left);
+        if (role >= b->c->catalog->n_roles)
+            continue;
+        enum gw_path path = cc->table->access[role].path;
+        bool is_compiled = path == GW_PATH_SOLVED || path == GW_PATH_ASSISTED;
+        bool is_trusted = b->env->solver && !(b->env->is_distrusted &&
+                                              b->env->is_distrusted(b->env->ctx, cc->table->oid));
+        if (path == GW_PATH_EVERYONE)
+            cc->everyone |= UINT64_C(1) << role;
+        else if (is_compiled && is_trusted)
+            cc->solved |= UINT64_C(1) << role;
+        else if (path != GW_PATH_NOBODY)
+            asked |= UINT64_C(1) << role;
+    }
+    return asked;
+}
+
 static void build_change(struct builder *b)
 {
     find_table(b);
     if (!b->c->changes[b->change].table)
         return;
     b->env->stats->changes++;
+    uint64_t asked = sort_roles(b, gw_interest_roles(b->env->interest,
+                                                     b->c->txn->changes[b->change].rel->oid));
+    if (!asked)
+        return;
     struct gw_interest_change ic = {&b->c->txn->changes[b->change], &b->c->catalog->types};
-    gw_interest_each(b->env->interest, &ic, visit_caller, b);
+    gw_interest_each(b->env->interest, &ic, asked, visit_caller, b);
 }
 
 static void build_finish(struct builder *b)
@@ -399,14 +381,19 @@ static bool identity_of(void *ctx, const struct gw_relation *rel, bool *is_key)
     return n_found > 0 && n_found == n_key;
 }
 
+void gw_case_fold(struct gw_txn *txn, const struct gw_catalog *catalog)
+{
+    /* The cap was for what the log brings; audiences and question rows are bounded on their own. */
+    txn->arena.max_bytes = 0;
+    gw_txn_fold(txn, identity_of, (void *)(uintptr_t)catalog);
+}
+
 struct gw_case *gw_case_open(struct gw_txn *txn, const struct gw_judge_env *env)
 {
     struct gw_case *c = gw_alloc(sizeof *c);
     c->txn = txn;
-    /* The cap was for what the log brings; audiences and question rows are bounded on their own. */
-    txn->arena.max_bytes = 0;
     c->catalog = gw_catalog_ref(env->catalog);
-    gw_txn_fold(txn, identity_of, (void *)(uintptr_t)c->catalog);
+    gw_case_fold(txn, c->catalog);
     c->changes = gw_alloc((txn->n_changes ? txn->n_changes : 1) * sizeof *c->changes);
     build(c, env);
     return c;
@@ -415,7 +402,7 @@ struct gw_case *gw_case_open(struct gw_txn *txn, const struct gw_judge_env *env)
 bool gw_case_needs_catalog(const struct gw_case *c)
 {
     for (uint32_t i = 0; i < c->n_asks; i++)
-        if (c->asks[i].code == GW_E_UNSUPPORTED)
+        if (c->asks[i].code == GW_E_UNSUPPORTED && !c->asks[i].is_sample)
             return c->attempts == 0;
     return false;
 }
@@ -434,7 +421,7 @@ static void renew_change(struct builder *b)
             continue;
         if (cc->table->access[role].path == GW_PATH_EVERYONE)
             cc->everyone |= UINT64_C(1) << role;
-        else if (cc->table->access[role].path == GW_PATH_ASKED)
+        else if (cc->table->access[role].path != GW_PATH_NOBODY)
             cc->is_lost = true;
     }
 }
@@ -490,5 +477,8 @@ void gw_case_free(struct gw_case *c)
     gw_catalog_unref(c->catalog);
     gw_txn_free(c->txn);
     free(c->changes);
+    free(c->solutions);
+    free(c->revocations);
+    free(c->scopes);
     free(c);
 }

@@ -23,6 +23,7 @@ void gw_to_hub_free(struct gw_to_hub *m)
     if (!m)
         return;
     gw_claims_unref(m->claims);
+    free(m->topic);
     free_bindings(m->bindings, m->n_bindings);
     free(m);
 }

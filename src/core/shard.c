@@ -91,16 +91,22 @@ static void drain(struct gw_shard *s)
     }
 }
 
-/* An answer to a channel that is gone, or to a question it no longer asks, is dropped. */
-static void on_answer(struct gw_shard *s, struct gw_to_worker *msg)
+static void on_subscription(struct gw_channel *ch, struct gw_to_worker *msg)
 {
-    struct gw_channel *ch = gw_idmap_find(&s->channels, msg->channel_id);
-    if (!ch || !ch->is_asking || ch->attempt != msg->attempt)
-        return;
     if (msg->kind == GW_TO_WORKER_SUBSCRIBED)
         gw_channel_on_subscribed(ch, msg);
     else
         gw_channel_on_refused(ch, msg);
+}
+
+/* An answer to a channel that is gone, or to a question it no longer asks, is dropped. */
+static void on_answer(struct gw_shard *s, struct gw_to_worker *msg)
+{
+    struct gw_channel *ch = gw_idmap_find(&s->channels, msg->channel_id);
+    if (ch && msg->kind == GW_TO_WORKER_MAY)
+        gw_channel_on_may(ch, msg);
+    else if (ch && ch->is_asking && ch->attempt == msg->attempt)
+        on_subscription(ch, msg);
 }
 
 void gw_shard_on_hub(struct gw_shard *s, struct gw_to_worker *msg, struct gw_now now)
@@ -114,11 +120,25 @@ void gw_shard_on_hub(struct gw_shard *s, struct gw_to_worker *msg, struct gw_now
     gw_uplink_retry(s); /* the hub is moving */
 }
 
+/* Before anything else of the commit: nobody is told of it by a topic it took from him. */
+static void revoke(struct gw_shard *s, const struct gw_commit *c)
+{
+    for (uint32_t i = 0; i < c->n_revocations; i++) {
+        const struct gw_commit_revocation *r = &c->revocations[i];
+        if (r->worker != s->worker)
+            continue;
+        struct gw_channel *ch = gw_idmap_find(&s->channels, r->channel_id);
+        if (ch)
+            gw_channel_on_revocation(ch, c->seq, r->may);
+    }
+}
+
 void gw_shard_on_commit(struct gw_shard *s, const struct gw_commit *c)
 {
     gw_sub_sweep(s, c->seq);
     s->last_seq = c->seq;
     s->has_lost = false;
+    revoke(s, c);
     gw_fanout_commit(s, c);
 }
 
@@ -131,7 +151,7 @@ void gw_shard_on_lost(struct gw_shard *s)
         GW_LIST_EACH_SAFE(at, tmp, &ss->channels)
         {
             struct gw_channel *ch = GW_CONTAINER_OF(at, struct gw_channel, in_session);
-            if (gw_channel_is_live(ch))
+            if (gw_channel_is_live(ch) || ch->may_attempt > 0) /* revocations may be among them */
                 gw_channel_resync(ch);
         }
     }

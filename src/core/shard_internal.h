@@ -10,8 +10,8 @@
  *     subscription.c  live bindings and the index that finds them
  *     expiry.c        channels by the time their token expires
  *     fanout.c        a commit → the channels it concerns
- *     delivery.c      one change → frames, one per distinct view
- *     change_json.c   one change → its JSON as one view sees it
+ *     delivery.c      one change or scope → frames, one per distinct view
+ *     change_json.c   one change or scope → its JSON as one view sees it
  *
  * Only gw_channel_end frees a channel and only gw_session_gone a session; everything else marks. */
 #ifndef GW_SHARD_INTERNAL_H
@@ -103,10 +103,10 @@ struct gw_channel {
     struct gw_list in_session;
     struct gw_route *route;
     struct gw_list subs; /* oldest first; all but the newest are retiring */
-    uint64_t stamp;      /* fan-out: the change whose hit it is */
+    uint64_t stamp;      /* fan-out: the change or scope whose hit it is */
     uint32_t hit;        /* fan-out: index of that hit */
     enum gw_channel_state state;
-    bool wants_ack, wants_presence;
+    bool wants_ack, wants_presence, wants_moves, wants_scopes;
     bool is_asking;      /* a SUBSCRIBE is unanswered */
     bool must_ask_again; /* claims changed meanwhile */
     bool has_missed;     /* a change was dropped while the session was behind */
@@ -117,6 +117,10 @@ struct gw_channel {
     uint64_t token_hash;
     struct gw_claims *claims;     /* newest verified identity; reference held */
     struct gw_unsent *unsent;     /* its SUBSCRIBE, if the hub's mailbox was full */
+    uint32_t may;                 /* enum gw_may: what claims may do with the topic, as last told */
+    uint32_t may_attempt;         /* number of the last MAY; 0: the topic was never asked about */
+    uint64_t may_seq;             /* the commit as of which that holds */
+    struct gw_unsent *unsent_may; /* its MAY, likewise */
     struct gw_span join_ref, ref; /* of the join, in refs; p NULL: null */
     char *refs;                   /* owned */
     uint32_t n_wanted;
@@ -127,7 +131,7 @@ struct gw_channel {
 /* What a join brings; the pointers are taken. */
 struct gw_channel_spec {
     struct gw_span topic, join_ref, ref;
-    bool is_legacy, wants_ack, wants_presence;
+    bool is_legacy, wants_ack, wants_presence, wants_moves, wants_scopes;
     struct gw_claims *claims;
     uint64_t token_hash;
     uint32_t n_wanted;
@@ -153,6 +157,9 @@ void gw_channel_on_token(struct gw_channel *ch, const struct gw_msg_in *msg, str
 void gw_channel_on_leave(struct gw_channel *ch, const struct gw_msg_in *msg);
 void gw_channel_on_subscribed(struct gw_channel *ch, struct gw_to_worker *msg);
 void gw_channel_on_refused(struct gw_channel *ch, const struct gw_to_worker *msg);
+void gw_channel_on_may(struct gw_channel *ch, const struct gw_to_worker *msg);
+/* The commit seq leaves the caller these bits. The channel may be gone afterwards. */
+void gw_channel_on_revocation(struct gw_channel *ch, uint64_t seq, uint32_t may);
 
 /* ---- join ---- */
 
@@ -232,25 +239,51 @@ struct gw_channel *gw_expiry_first(const struct gw_expiry *ex); /* or NULL */
 
 void gw_uplink_subscribe(struct gw_channel *ch);
 void gw_uplink_unsubscribe(struct gw_channel *ch);
+/* Ask what the channel's claims may do with its topic, now and whenever that changes. */
+void gw_uplink_may(struct gw_channel *ch);
+void gw_uplink_may_end(struct gw_channel *ch);
 void gw_uplink_retry(struct gw_shard *s);
 void gw_uplink_fini(struct gw_shard *s); /* drops what is unsent */
 
 /* ---- fan-out ---- */
 
-enum gw_old_view {                   /* which old values a reader of the change is given */
-                   GW_OLD_VIEW_NONE, /* {} */
-                   GW_OLD_VIEW_KEY,  /* the unchanged key */
-                   GW_OLD_VIEW_SEEN, /* all that the log carried and the role may select */
-                   GW_OLD_VIEW_COUNT
+struct gw_news { /* what is being told: one of change and scope, the other is NULL */
+    const struct gw_commit_change *change;
+    const struct gw_commit_scope *scope;
+    const char *commit_time; /* ISO text */
 };
 
-/* Appends the `data` object. commit_time: ISO text. */
-void gw_change_add_json(struct gw_buf *out, const struct gw_commit_change *cc,
-                        const struct gw_view *view, enum gw_old_view old, const char *commit_time);
+/* As what one channel is told of the news. */
+enum gw_told {
+    /* With moves also an UPDATE that brought the row into sight. */
+    GW_TOLD_INSERT,
+    /* old_record: nothing, for the reader did not see the row before; the key if it is unchanged,
+     * for nobody knows whether he did; all that the log carried and the role may select. */
+    GW_TOLD_UPDATE,
+    GW_TOLD_UPDATE_KEY,
+    GW_TOLD_UPDATE_OLD,
+    GW_TOLD_DELETE,
+    /* With moves: an UPDATE that took the row out of sight, as a DELETE with the key. */
+    GW_TOLD_LEFT,
+    /* With column and value, or without them: the role may not select that column. */
+    GW_TOLD_SCOPE,
+    GW_TOLD_SCOPE_TABLE,
+    GW_TOLD_COUNT
+};
 
-struct gw_hit { /* a channel that a change concerns */
+bool gw_told_is_scope(enum gw_told told);
+const char *gw_told_type(enum gw_told told); /* of a change: "INSERT", "UPDATE", "DELETE" */
+unsigned gw_told_event(enum gw_told told);   /* of a change: bit of enum gw_event_mask */
+/* Appends the `data` object of a change. */
+void gw_change_add_json(struct gw_buf *out, const struct gw_news *news, const struct gw_view *view,
+                        enum gw_told told);
+/* Appends the members of a scope event, without the braces around them. */
+void gw_scope_add_json(struct gw_buf *out, const struct gw_news *news, enum gw_told told);
+
+struct gw_hit { /* a channel that the news concern */
     struct gw_channel *channel;
     const struct gw_sub *sub;
+    enum gw_told told;
     uint32_t first_id; /* chain in ids, from 1; 0 ends it */
     uint32_t n_ids;
 };
@@ -259,13 +292,13 @@ struct gw_hit_id {
     uint32_t id, next;
 };
 
-struct gw_variant { /* the change's `data` in one view */
+struct gw_variant { /* the news as text in one view */
     const struct gw_view *view;
-    enum gw_old_view old;
-    struct gw_buf data;
+    enum gw_told told;
+    struct gw_buf text;
 };
 
-struct gw_shared_frame { /* one frame of the change being delivered */
+struct gw_shared_frame { /* one frame of the news being delivered */
     uint64_t hash;
     const struct gw_route *route;
     uint32_t variant, ids_at, n_ids;
@@ -279,14 +312,14 @@ struct gw_frame_slot { /* hash table over shared frames; an older stamp: free */
 
 /* Scratch of the fan-out, kept between changes so that a delivery allocates nothing but frames. */
 struct gw_fanout {
-    uint64_t stamp; /* counts changes looked at */
+    uint64_t stamp; /* counts changes and scopes looked at */
     struct gw_hit *hits;
     uint32_t n_hits, cap_hits;
     struct gw_hit_id *ids;
     uint32_t n_ids, cap_ids;
     struct gw_variant *variants;
     uint32_t n_variants, cap_variants, made_variants;
-    uint32_t variant_of[GW_ROLES_MAX][GW_OLD_VIEW_COUNT]; /* index + 1; 0: not made */
+    uint32_t variant_of[GW_ROLES_MAX][GW_TOLD_COUNT]; /* index + 1; 0: not made */
     struct gw_shared_frame *frames;
     uint32_t n_frames, cap_frames;
     struct gw_frame_slot *slots;
@@ -299,12 +332,9 @@ struct gw_fanout {
 void gw_fanout_init(struct gw_fanout *f);
 void gw_fanout_fini(struct gw_fanout *f);
 void gw_fanout_commit(struct gw_shard *s, const struct gw_commit *c);
-/* Deliver the change to the hits collected for it; clears them. */
-void gw_delivery_run(struct gw_shard *s, const struct gw_commit_change *cc,
-                     const char *commit_time);
+/* Deliver the news to the hits collected for them; clears those. */
+void gw_delivery_run(struct gw_shard *s, const struct gw_news *news);
 void gw_delivery_fini(struct gw_fanout *f);
-/* Whether a clause admits a caller; never where the worker knows too little of the caller. */
-bool gw_clause_admits(const struct gw_clause *clause, uint16_t role_id, uint32_t caller_id);
 /* Room for one more: grows *items, whose elements have that size, when n reaches *cap. */
 void *gw_grow(void *items, uint32_t n, uint32_t *cap, size_t item_bytes);
 
@@ -321,6 +351,7 @@ struct gw_shard {
     struct gw_list dirty;
     struct gw_idmap channels; /* id → struct gw_channel */
     uint64_t next_channel_id;
+    uint32_t n_moves, n_scopes; /* channels that want them */
     struct gw_map routes;
     struct gw_subindex index;
     struct gw_list retiring; /* subscriptions with a known end */

@@ -39,6 +39,8 @@ static struct grant *collect_grants(const struct gw_case *c, struct gw_judge_sta
     *n = 0;
     for (uint32_t i = 0; i < c->n_asks; i++) {
         const struct gw_ask *ask = &c->asks[i];
+        if (ask->is_sample)
+            continue;
         stats->policy_errors += ask->code == GW_E_POLICY;
         stats->stale_rows += ask->code == GW_E_UNSUPPORTED ? ask->n_rows : 0;
         if (ask->code != GW_OK && ask->code != GW_E_POLICY)
@@ -127,6 +129,12 @@ static void collect_resyncs(struct gw_commit *commit, const struct gw_case *c,
             add_resync(commit, txn->changes[i].rel->oid, GW_E_RESYNC);
     for (uint32_t i = 0; i < c->n_asks; i++) {
         const struct gw_ask *ask = &c->asks[i];
+        if (ask->is_sample)
+            continue;
+        if (ask->code == GW_E_RESYNC && !has_resync(commit, ask->table->oid)) {
+            env->stats->resync_overtaken++;
+            add_resync(commit, ask->table->oid, GW_E_RESYNC);
+        }
         if (ask->code != GW_E_BUDGET || has_resync(commit, ask->table->oid))
             continue;
         env->stats->resync_budget++;
@@ -147,29 +155,92 @@ static struct gw_commit_change *emit_change(struct gw_commit *commit, const stru
     return out;
 }
 
-static void build_changes(struct gw_commit *commit, const struct gw_case *c,
+/* Runs of grants and of solutions that concern one change; both are sorted by change. */
+struct told {
+    const struct grant *grants;
+    size_t n_grants, at, end;
+    uint32_t solution, solutions_end;
+};
+
+static void told_next(struct told *t, const struct gw_case *c, uint32_t change)
+{
+    t->at = t->end;
+    while (t->end < t->n_grants && t->grants[t->end].change == change)
+        t->end++;
+    t->solution = t->solutions_end;
+    while (t->solutions_end < c->n_solutions && c->solutions[t->solutions_end].change == change)
+        t->solutions_end++;
+}
+
+/* new_unknown: role bits for which it is not certain who does not see the new row. */
+static void add_told(struct gw_commit_change *out, const struct gw_case *c, struct told *t,
+                     uint64_t new_unknown)
+{
+    bool is_delete = out->change->op == GW_OP_DELETE;
+    struct gw_arena *arena = &c->txn->arena;
+    for (size_t at = t->at; at < t->end;) {
+        bool to_readers = is_delete || !t->grants[at].is_old;
+        at = add_clause(to_readers ? &out->readers : &out->sees_old, arena, t->grants, t->n_grants,
+                        at);
+    }
+    for (uint32_t i = t->solution; i < t->solutions_end; i++)
+        gw_solution_add(out, arena, &c->solutions[i]);
+    if (out->change->op != GW_OP_UPDATE)
+        return;
+    gw_audience_subtract(&out->leavers, arena, &out->sees_old, &out->readers);
+    gw_audience_drop_roles(&out->leavers, new_unknown);
+}
+
+/* Of a question that raised it is not known which "no" is one. */
+static void note_raised(struct gw_case *c)
+{
+    for (uint32_t i = 0; i < c->n_asks; i++) {
+        const struct gw_ask *ask = &c->asks[i];
+        for (uint32_t r = 0; ask->code == GW_E_POLICY && r < ask->n_refs; r++)
+            if (!ask->refs[r].is_old)
+                c->changes[ask->refs[r].change].new_unknown |= UINT64_C(1)
+                                                               << ask->claims->role_id;
+    }
+}
+
+static void build_changes(struct gw_commit *commit, struct gw_case *c,
                           const struct gw_judge_env *env)
 {
-    size_t n_grants, at = 0;
-    struct grant *grants = collect_grants(c, env->stats, &n_grants);
+    struct told t = {0};
+    note_raised(c);
+    struct grant *grants = collect_grants(c, env->stats, &t.n_grants);
+    t.grants = grants;
+    gw_solutions_sort(c);
     for (uint32_t i = 0; i < c->txn->n_changes; i++) {
-        size_t end = at;
-        while (end < n_grants && grants[end].change == i)
-            end++;
-        bool is_told = end > at || c->changes[i].everyone;
+        told_next(&t, c, i);
+        bool is_told = t.end > t.at || t.solutions_end > t.solution || c->changes[i].everyone;
         /* A table that resyncs in this commit tells nothing else of it: its channels are going. */
-        if (is_told && !has_resync(commit, c->txn->changes[i].rel->oid)) {
-            struct gw_commit_change *out = emit_change(commit, c, env, i);
-            bool is_delete = out->change->op == GW_OP_DELETE;
-            while (at < end) {
-                bool to_readers = is_delete || !grants[at].is_old;
-                at = add_clause(to_readers ? &out->readers : &out->sees_old, &c->txn->arena, grants,
-                                n_grants, at);
-            }
-        }
-        at = end;
+        if (is_told && !has_resync(commit, c->txn->changes[i].rel->oid))
+            add_told(emit_change(commit, c, env, i), c, &t, c->changes[i].new_unknown);
     }
     free(grants);
+}
+
+static void take_revocations(struct gw_commit *commit, const struct gw_case *c)
+{
+    if (c->n_revocations == 0)
+        return;
+    struct gw_span all = {(const char *)c->revocations,
+                          c->n_revocations * sizeof *c->revocations};
+    commit->revocations = (struct gw_commit_revocation *)(uintptr_t)gw_arena_copy(
+                              &c->txn->arena, all).p;
+    commit->n_revocations = c->n_revocations;
+}
+
+static void take_scopes(struct gw_commit *commit, const struct gw_case *c)
+{
+    if (c->n_scopes == 0)
+        return;
+    struct gw_span all = {(const char *)c->scopes, c->n_scopes * sizeof *c->scopes};
+    commit->scopes = (struct gw_commit_scope *)(uintptr_t)gw_arena_copy(&c->txn->arena, all).p;
+    commit->n_scopes = c->n_scopes;
+    for (uint32_t i = 0; i < commit->n_scopes; i++)
+        commit->scopes[i].views = gw_table_views_of_catalog(c->scopes[i].rel_oid, c->catalog);
 }
 
 struct gw_commit *gw_case_close(struct gw_case *c, const struct gw_judge_env *env,
@@ -178,10 +249,13 @@ struct gw_commit *gw_case_close(struct gw_case *c, const struct gw_judge_env *en
     struct gw_txn *txn = c->txn;
     struct gw_commit *commit = gw_alloc(sizeof *commit);
     commit->txn = txn;
+    gw_case_compare_samples(c, env);
     collect_resyncs(commit, c, env, on_budget);
     commit->changes = gw_arena_alloc(&txn->arena, (txn->n_changes ? txn->n_changes : 1) *
                                                       sizeof *commit->changes);
     build_changes(commit, c, env);
+    take_revocations(commit, c);
+    take_scopes(commit, c);
     commit->bytes = sizeof *commit + gw_arena_footprint(&txn->arena);
     c->txn = NULL;
     gw_case_free(c);

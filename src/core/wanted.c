@@ -196,6 +196,10 @@ void gw_wanted_read(const struct gw_join *join, struct gw_span topic, struct gw_
     else if (join->n_bindings > 0)
         read_bindings(join, out);
     gw_buf_add_byte(&out->echo, ']');
+    for (uint32_t i = 0; i < out->n; i++) {
+        out->bindings[i].moves = join->rowcast_moves;
+        out->bindings[i].scopes = join->rowcast_scopes;
+    }
 }
 
 void gw_wanted_fini(struct gw_wanted *w)

@@ -388,6 +388,9 @@ static void fold_single(struct gw_txn *t)
 
 void gw_txn_fold(struct gw_txn *t, gw_txn_identity *identity, void *ctx)
 {
+    if (t->is_folded)
+        return;
+    t->is_folded = true;
     t->arena.max_bytes = 0;
     if (t->n_changes == 0)
         return;

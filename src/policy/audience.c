@@ -121,3 +121,110 @@ bool gw_audience_admits(const struct gw_audience *au, const struct gw_identity *
             return true;
     return false;
 }
+
+void gw_audience_copy(struct gw_audience *out, struct gw_arena *arena, const struct gw_audience *a)
+{
+    for (uint32_t i = 0; i < a->n; i++) {
+        const struct gw_clause *clause = &a->clauses[i];
+        if (clause->kind == GW_PRINCIPALS_EVERYONE)
+            gw_audience_add_everyone(out, arena, clause->role_id);
+        else
+            gw_audience_add_set(out, arena, clause->role_id, clause->kind, clause->set, clause->n);
+    }
+}
+
+void gw_audience_drop_roles(struct gw_audience *au, uint64_t roles)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < au->n; i++)
+        if (au->clauses[i].role_id >= 64 || !(roles >> au->clauses[i].role_id & 1))
+            au->clauses[kept++] = au->clauses[i];
+    au->n = kept;
+}
+
+/* ---- difference ---- */
+
+static uint32_t keep_in(struct gw_principal *set, uint32_t n, const struct gw_clause *clause,
+                        bool is_wanted)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (set_has(clause, &set[i]) == is_wanted)
+            set[kept++] = set[i];
+    return kept;
+}
+
+/* Those of an INCLUDE set that no clause of b admits. */
+static void subtract_from_include(struct gw_audience *out, struct gw_arena *arena,
+                                  const struct gw_clause *a, const struct gw_audience *b)
+{
+    uint32_t n = a->n;
+    struct gw_principal *left = gw_alloc((n ? n : 1) * sizeof *left);
+    memcpy(left, a->set, n * sizeof *left);
+    for (uint32_t i = 0; i < b->n && n > 0; i++) {
+        const struct gw_clause *other = &b->clauses[i];
+        if (other->role_id != a->role_id)
+            continue;
+        if (other->kind == GW_PRINCIPALS_EVERYONE)
+            n = 0;
+        else
+            n = keep_in(left, n, other, other->kind == GW_PRINCIPALS_EXCLUDE);
+    }
+    if (n > 0)
+        gw_audience_add_set(out, arena, a->role_id, GW_PRINCIPALS_INCLUDE, left, n);
+    free(left);
+}
+
+static void append(struct gw_principal **set, uint32_t *n, const struct gw_clause *clause)
+{
+    *set = gw_realloc(*set, (*n + clause->n + 1u) * sizeof **set);
+    if (clause->n)
+        memcpy(*set + *n, clause->set, clause->n * sizeof **set);
+    *n += clause->n;
+}
+
+/* All of a role but a few, less those whom b admits: still all but a few, unless b has all but a few
+ * too; then what b leaves out and a does not. */
+static void subtract_from_most(struct gw_audience *out, struct gw_arena *arena,
+                               const struct gw_clause *a, const struct gw_audience *b)
+{
+    const struct gw_clause *most = NULL;
+    uint32_t n = 0;
+    struct gw_principal *set = NULL;
+    append(&set, &n, &(struct gw_clause){0});
+    for (uint32_t i = 0; i < b->n; i++)
+        if (b->clauses[i].role_id == a->role_id && b->clauses[i].kind != GW_PRINCIPALS_INCLUDE)
+            most = &b->clauses[i];
+    if (most && most->kind == GW_PRINCIPALS_EXCLUDE) {
+        append(&set, &n, most);
+        n = keep_in(set, n, a, false);
+        struct gw_clause left = {a->role_id, GW_PRINCIPALS_INCLUDE, n, set};
+        struct gw_audience others = {0};
+        for (uint32_t i = 0; i < b->n; i++)
+            if (b->clauses[i].kind == GW_PRINCIPALS_INCLUDE && b->clauses[i].role_id == a->role_id)
+                n = keep_in(set, n, &b->clauses[i], false);
+        left.n = n;
+        subtract_from_include(out, arena, &left, &others);
+    } else if (!most) {
+        append(&set, &n, a);
+        for (uint32_t i = 0; i < b->n; i++)
+            if (b->clauses[i].role_id == a->role_id)
+                append(&set, &n, &b->clauses[i]);
+        if (n > 0)
+            gw_audience_add_set(out, arena, a->role_id, GW_PRINCIPALS_EXCLUDE, set, n);
+        else
+            gw_audience_add_everyone(out, arena, a->role_id);
+    }
+    free(set);
+}
+
+void gw_audience_subtract(struct gw_audience *out, struct gw_arena *arena,
+                          const struct gw_audience *a, const struct gw_audience *b)
+{
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (a->clauses[i].kind == GW_PRINCIPALS_INCLUDE)
+            subtract_from_include(out, arena, &a->clauses[i], b);
+        else
+            subtract_from_most(out, arena, &a->clauses[i], b);
+    }
+}

@@ -3,7 +3,14 @@
  * lower*.c turns into gw/expr.h. Lives in an arena for one compilation.
  *
  * The tree is still SQL-shaped: sub-selects keep FROM, WHERE, ON and targets; operators and calls
- * that are not understood stay as they are, to be handed to Postgres (caller-free) or refused. */
+ * that are not understood stay as they are, to be handed to Postgres (caller-free) or refused.
+ *
+ * Nodes may be shared (an argument used twice in a body, a variable of plpgsql), and a variable may
+ * stand in FROM of several sub-selects, though never of one inside the other: never write to one.
+ * The text of a constant is input syntax of its type as somebody wrote it; of bool it is t or f, of
+ * integers and uuids it is canonical wherever it is well formed. A call with fn is of an IMMUTABLE
+ * function that reads nothing; every other function of the user's is inlined or refused. A function
+ * that returns rows stands only at the top of a target, casts aside, of an arm without FROM. */
 #ifndef GW_BOUND_H
 #define GW_BOUND_H
 

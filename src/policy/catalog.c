@@ -9,6 +9,7 @@
 
 #include "depend_internal.h"
 #include "gw/question.h"
+#include "lower_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -56,6 +57,7 @@ void gw_catalog_unref(const struct gw_catalog *c)
     assert(before > 0);
     if (before > 1)
         return;
+    gw_rules_unref(shared->rules);
     gw_idmap_fini(&shared->by_oid);
     gw_types_fini(&shared->types);
     gw_arena_fini(&shared->arena);
@@ -97,8 +99,8 @@ static enum gw_path policies_path(const struct gw_catalog_table *t, unsigned rol
     return must_pass && !is_limited ? GW_PATH_EVERYONE : GW_PATH_ASKED;
 }
 
-static enum gw_path choose_path(const struct gw_catalog *c, const struct gw_catalog_table *t,
-                                unsigned role_id)
+enum gw_path gw_catalog_choose_path(const struct gw_catalog *c, const struct gw_catalog_table *t,
+                                    unsigned role_id)
 {
     const struct gw_table_access *access = &t->access[role_id];
     bool is_present = (c->roles_present >> role_id & 1) != 0;
@@ -109,7 +111,7 @@ static enum gw_path choose_path(const struct gw_catalog *c, const struct gw_cata
     return policies_path(t, role_id);
 }
 
-/* ---- what an asked path needs ---- */
+/* ---- what policies need ---- */
 
 static bool has_same_policies(const struct gw_catalog_table *t, unsigned a, unsigned b)
 {
@@ -119,12 +121,17 @@ static bool has_same_policies(const struct gw_catalog_table *t, unsigned a, unsi
     return true;
 }
 
-/* The access of an earlier role that is asked about the same policies, or NULL. */
+static bool is_decided_by_policies(enum gw_path path)
+{
+    return path == GW_PATH_SOLVED || path == GW_PATH_ASSISTED || path == GW_PATH_ASKED;
+}
+
+/* The access of an earlier role about which the same policies decide, or NULL. */
 static const struct gw_table_access *same_as_before(const struct gw_catalog_table *t,
                                                     unsigned role_id)
 {
     for (unsigned i = 0; i < role_id; i++)
-        if (t->access[i].path == GW_PATH_ASKED && has_same_policies(t, i, role_id))
+        if (is_decided_by_policies(t->access[i].path) && has_same_policies(t, i, role_id))
             return &t->access[i];
     return NULL;
 }
@@ -138,7 +145,8 @@ static void assume_worst(const struct gw_catalog_table *t, struct gw_table_acces
         (struct gw_depends){.unknown = true, .why = GW_SPAN_LIT("the table is not published")};
 }
 
-static void prepare_asked(struct gw_depend_reader *reader, struct gw_catalog *c,
+/* Solved policies have a question too: to fall back on, and to be checked by. */
+static void prepare_question(struct gw_depend_reader *reader, struct gw_catalog *c,
                           const struct gw_catalog_table *t, unsigned role_id)
 {
     struct gw_table_access *access = &t->access[role_id];
@@ -160,26 +168,43 @@ static void prepare_asked(struct gw_depend_reader *reader, struct gw_catalog *c,
     gw_buf_fini(&sql);
 }
 
+static enum gw_path path_of(const struct gw_plan *plan)
+{
+    switch (plan->path) {
+    case GW_PLAN_SOLVED:
+        return GW_PATH_SOLVED;
+    case GW_PLAN_ASSISTED:
+        return GW_PATH_ASSISTED;
+    case GW_PLAN_ASKED:
+        break;
+    }
+    return GW_PATH_ASKED;
+}
+
 static void finish_access(struct gw_depend_reader *reader, struct gw_catalog *c,
                           const struct gw_catalog_table *t, unsigned role_id)
 {
     struct gw_table_access *access = &t->access[role_id];
-    access->path = choose_path(c, t, role_id);
+    access->path = gw_catalog_choose_path(c, t, role_id);
+    access->plan = gw_rules_plan(c->rules, t->oid, role_id, false);
     access->question = (struct gw_span){0};
     access->reads = (struct gw_colset){0};
     access->depends = (struct gw_depends){0};
-    if (access->path == GW_PATH_ASKED)
-        prepare_asked(reader, c, t, role_id);
+    if (access->path != GW_PATH_ASKED)
+        return;
+    prepare_question(reader, c, t, role_id);
+    if (access->plan)
+        access->path = path_of(access->plan);
 }
 
 void gw_catalog_finish(struct gw_catalog *c, const struct gw_compile_options *options,
                        const struct gw_rules *previous)
 {
-    (void)options;
-    (void)previous;
     assert(c->n_roles <= GW_ROLES_MAX);
     for (uint32_t i = 0; i < c->n_tables; i++)
         gw_idmap_put(&c->by_oid, c->tables[i].oid, &c->tables[i]);
+    gw_rules_unref(c->rules); /* when a test finishes it again */
+    c->rules = gw_compile(c, options, previous);
     struct gw_depend_reader *reader = gw_depend_reader_new(c);
     for (uint32_t i = 0; i < c->n_tables; i++)
         for (unsigned role_id = 0; role_id < c->n_roles; role_id++)

@@ -102,7 +102,7 @@ static const struct gw_catalog_table *table(const char *name)
     return t;
 }
 
-static struct gw_db_request *ask_new(uint32_t n, int64_t budget_ms)
+__attribute__((unused)) static struct gw_db_request *ask_new(uint32_t n, int64_t budget_ms)
 {
     struct gw_db_request *r = gw_db_request_new(GW_DB_ASK, 7);
     r->generation = catalog->generation;
@@ -117,8 +117,8 @@ static struct gw_span kept(struct gw_db_request *r, const char *s)
 }
 
 /* One question. elements: array elements as (id,text) pairs in composite form, NULL at the end. */
-static void ask_add(struct gw_db_request *r, const char *table_name, const char *sub,
-                    const char *const *elements)
+__attribute__((unused)) static void ask_add(struct gw_db_request *r, const char *table_name,
+                                            const char *sub, const char *const *elements)
 {
     const struct gw_catalog_table *t = table(table_name);
     struct gw_question *q = &r->questions[r->n_questions++];
@@ -159,8 +159,8 @@ static struct gw_db_request *asked(struct gw_db_request *r)
     return pop();
 }
 
-static void expect(const struct gw_db_request *r, uint32_t i, enum gw_code code,
-                   const char *visible)
+__attribute__((unused)) static void expect(const struct gw_db_request *r, uint32_t i,
+                                           enum gw_code code, const char *visible)
 {
     char got[64] = "";
     const struct gw_question *q = &r->questions[i];

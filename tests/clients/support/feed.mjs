@@ -17,11 +17,12 @@ const open = new Set();
 
 export class Feed {
   events = [];
+  scopes = []; // payloads of rowcast:scope
   statuses = [];
   #watchers = new Set();
 
   // bindings: what .on('postgres_changes', …) takes, or table names.
-  // token: undefined leaves the client with its key alone.
+  // token: undefined leaves the client with its key alone. rowcast: the extensions to ask for.
   static async open(options) {
     const feed = new Feed(options);
     try {
@@ -38,13 +39,15 @@ export class Feed {
     return Feed.open({ token, bindings: [{ event: '*', schema: 'public', table: '*' }], ...more });
   }
 
-  constructor({ token, vsn = '2.0.0', bindings = [], apiKey = anonKey }) {
+  constructor({ token, vsn = '2.0.0', bindings = [], apiKey = anonKey, rowcast }) {
     this.client = createClient(gatewayUrl, apiKey, {
       auth: { persistSession: false, autoRefreshToken: false, storageKey: `feed-${opened += 1}` },
       realtime: { transport: WebSocket, vsn },
       ...(token === undefined ? {} : { accessToken: async () => token }),
     });
-    this.channel = this.client.channel(`feed-${opened}`);
+    this.channel = this.client.channel(`feed-${opened}`,
+      rowcast === undefined ? undefined : { config: { broadcast: { rowcast } } });
+    this.channel.on('rowcast:scope', {}, (payload) => this.scopes.push(payload));
     open.add(this);
     const wanted = bindings.map((binding) => (typeof binding === 'string'
       ? { event: '*', schema: 'public', table: binding } : binding));

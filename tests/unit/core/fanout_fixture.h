@@ -41,6 +41,23 @@ static inline struct gw_session *follower_of_role(unsigned role, const char *bin
     return ss;
 }
 
+/* A client on topic "db" that asked for extensions, of that role. */
+static inline struct gw_session *extended(const char *rowcast, unsigned role, const char *bindings,
+                                          uint32_t caller_id)
+{
+    char text[2048];
+    struct gw_session *ss = keep(fix_client(GW_VSN_2));
+    snprintf(
+        text, sizeof text,
+        "[\"1\",\"1\",\"realtime:db\",\"phx_join\",{\"config\":{\"broadcast\":{\"rowcast\":%s},"
+        "\"postgres_changes\":[%s]},\"access_token\":\"good:%u:1900000000:n%u\"}]",
+        rowcast, bindings, role, caller_id);
+    fix_say(ss, text);
+    fix_subscribed(fix_asked(), caller_id, 1);
+    fix_discard(ss);
+    return ss;
+}
+
 static inline uint32_t id_asked(uint32_t i)
 {
     return fix_asked()->bindings[i].id;

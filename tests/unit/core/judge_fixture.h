@@ -75,7 +75,7 @@ static inline void fix_use(struct gw_catalog *c)
 {
     fix_drop_views();
     gw_catalog_unref(fix.catalog);
-    gw_catalog_finish(c);
+    gw_catalog_finish(c, NULL, NULL);
     fix.catalog = c;
     fix.env.catalog = c;
 }

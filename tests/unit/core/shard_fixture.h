@@ -241,6 +241,8 @@ static inline void fix_commit_open(uint64_t seq)
     commit_->txn->commit_time.v = FIX_EPOCH_S * 1000000 + 417000;
     commit_->changes = gw_arena_alloc(&commit_->txn->arena, 512 * sizeof *commit_->changes);
     commit_->resyncs = gw_arena_alloc(&commit_->txn->arena, 8 * sizeof *commit_->resyncs);
+    commit_->scopes = gw_arena_alloc(&commit_->txn->arena, 8 * sizeof *commit_->scopes);
+    commit_->revocations = gw_arena_alloc(&commit_->txn->arena, 8 * sizeof *commit_->revocations);
 }
 
 /* A cell from its text; NULL: absent, "~": unchanged, "0": SQL NULL. */
@@ -279,6 +281,21 @@ static inline struct gw_commit_change *fix_change(enum gw_op op, struct gw_image
     cc->change = change;
     cc->views = gw_table_views_ref(views);
     return cc;
+}
+
+/* "todos where title = value": the table's second column. */
+static inline struct gw_commit_scope *fix_scope(const char *value_json, bool gained)
+{
+    struct gw_commit_scope *scope = &commit_->scopes[commit_->n_scopes++];
+    *scope = (struct gw_commit_scope){.views = gw_table_views_ref(views),
+                                      .rel_oid = FIX_REL_OID,
+                                      .schema = rel->schema,
+                                      .table = rel->name,
+                                      .column = 1,
+                                      .column_name = rel->columns[1].name,
+                                      .value_json = gw_span_of(value_json),
+                                      .gained = gained};
+    return scope;
 }
 
 static inline void fix_everyone(struct gw_audience *au, uint16_t role)

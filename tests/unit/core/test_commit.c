@@ -210,10 +210,28 @@ START_TEST(test_commit_free_releases_views_and_transaction)
     c->changes = gw_arena_alloc(&c->txn->arena, 2 * sizeof *c->changes);
     c->changes[0].views = gw_table_views_ref(v);
     c->changes[1].views = gw_table_views_ref(v);
+    c->n_scopes = 1;
+    c->scopes = gw_arena_alloc(&c->txn->arena, sizeof *c->scopes);
+    c->scopes[0].views = gw_table_views_ref(v);
     gw_commit_free(c);
     ck_assert_uint_eq(atomic_load(&v->refs), 1);
     gw_table_views_unref(v);
     gw_commit_free(NULL);
+}
+END_TEST
+
+START_TEST(test_commit_bytes_count_all_that_is_in_the_arena)
+{
+    struct gw_commit *c = gw_alloc(sizeof *c);
+    c->txn = gw_alloc(sizeof *c->txn);
+    gw_arena_init(&c->txn->arena, 0);
+    gw_commit_settle(c);
+    ck_assert_uint_ge(c->bytes, sizeof *c);
+    size_t before = c->bytes;
+    c->revocations = gw_arena_alloc(&c->txn->arena, 100000 * sizeof *c->revocations);
+    gw_commit_settle(c);
+    ck_assert_uint_ge(c->bytes, before + 100000 * sizeof *c->revocations);
+    gw_commit_free(c);
 }
 END_TEST
 
@@ -232,6 +250,7 @@ int main(void)
     tcase_add_test(tc, test_commit_views_of_no_columns_are_empty);
     tcase_add_test(tc, test_commit_views_hold_relation_and_catalog);
     tcase_add_test(tc, test_commit_free_releases_views_and_transaction);
+    tcase_add_test(tc, test_commit_bytes_count_all_that_is_in_the_arena);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);

@@ -29,7 +29,7 @@ static struct seen visit(void)
     struct gw_txn *txn = wire_feed_commit(fix.assembler, &fix.wire, fix.xid);
     ck_assert_uint_eq(txn->n_changes, 1);
     struct gw_interest_change change = {&txn->changes[0], &fix.catalog->types};
-    gw_interest_each(fix.interest, &change, on_visit, &seen);
+    gw_interest_each(fix.interest, &change, UINT64_MAX, on_visit, &seen);
     gw_txn_free(txn);
     return seen;
 }

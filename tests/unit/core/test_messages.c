@@ -33,6 +33,20 @@ START_TEST(test_messages_to_hub_free_releases_claims_and_bindings)
 }
 END_TEST
 
+START_TEST(test_messages_to_hub_free_releases_the_topic)
+{
+    struct gw_claims *claims =
+        gw_claims_new(0, GW_SPAN_LIT("anon"), GW_SPAN_LIT(""), 1, GW_SPAN_LIT("{}"));
+    struct gw_to_hub *m = gw_alloc(sizeof *m);
+    m->kind = GW_TO_HUB_MAY;
+    m->claims = gw_claims_ref(claims);
+    m->topic = gw_strdup_span(GW_SPAN_LIT("trip:42"));
+    gw_to_hub_free(m);
+    ck_assert_uint_eq(atomic_load(&claims->refs), 1);
+    gw_claims_unref(claims);
+}
+END_TEST
+
 START_TEST(test_messages_unsubscribe_without_parts_is_freed)
 {
     struct gw_to_hub *m = gw_alloc(sizeof *m);
@@ -69,6 +83,7 @@ int main(void)
     Suite *s = suite_create("messages");
     TCase *tc = tcase_create("messages");
     tcase_add_test(tc, test_messages_to_hub_free_releases_claims_and_bindings);
+    tcase_add_test(tc, test_messages_to_hub_free_releases_the_topic);
     tcase_add_test(tc, test_messages_unsubscribe_without_parts_is_freed);
     tcase_add_test(tc, test_messages_to_worker_free_releases_bindings);
     tcase_add_test(tc, test_messages_binding_fini_leaves_it_empty);

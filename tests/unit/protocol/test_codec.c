@@ -139,6 +139,9 @@ static void expect_join(const json_t *vector, struct gw_span payload)
     expect_flag(vector, "private", join.is_private, json_is_true(json_object_get(want, "private")));
     expect_flag(vector, "ack", join.broadcast_ack, json_is_true(json_object_get(want, "ack")));
     expect_flag(vector, "self", join.broadcast_self, json_is_true(json_object_get(want, "self")));
+    expect_flag(vector, "moves", join.rowcast_moves, json_is_true(json_object_get(want, "moves")));
+    expect_flag(vector, "scopes", join.rowcast_scopes,
+                json_is_true(json_object_get(want, "scopes")));
     expect_flag(vector, "presence", join.presence_enabled,
                 json_is_true(json_object_get(want, "presence")));
     expect_text(vector, "presence_key", join.presence_key, text_of(want, "presence_key"));

@@ -1,0 +1,351 @@
+/* topics: see the header.
+ *
+ * DESIGN. room = topic × role: its formulas, its watch, its members. A watch that fires puts the
+ * room on the work list, nothing else; rooms on the list are judged at the hub's next step, in the
+ * same commit. A room that cannot be judged yet stays on the list. */
+#include "gw/topics.h"
+
+#include "gw/catalog.h"
+#include "gw/messages.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define QUESTIONS 4
+
+/* In the order of the bits of enum gw_may. */
+static const struct {
+    const char *extension;
+    bool is_write;
+} questions[QUESTIONS] = {
+    {"broadcast", false}, {"broadcast", true}, {"presence", false}, {"presence", true}};
+
+struct room {
+    struct gw_topics *topics;
+    struct gw_list work; /* linked when it is to be judged */
+    bool is_dirty;
+    struct gw_watch watch;
+    uint16_t role_id;
+    struct gw_list members;
+    struct gw_span topic; /* in key */
+    size_t key_n;
+    char key[];
+};
+
+struct member {
+    struct gw_list node; /* of its room */
+    struct room *room;
+    uint32_t worker;
+    uint64_t channel_id;
+    uint32_t attempt, caller_id;
+    struct gw_claims *claims; /* reference held */
+    bool is_told;
+    uint32_t may;
+};
+
+struct gw_topics {
+    struct gw_map rooms;   /* role, topic → struct room */
+    struct gw_map members; /* worker, channel id → struct member */
+    struct gw_list work;
+    uint64_t judged, revoked;
+};
+
+struct gw_topics *gw_topics_new(uint64_t hash_seed)
+{
+    struct gw_topics *t = gw_alloc(sizeof *t);
+    gw_map_init(&t->rooms, hash_seed);
+    gw_map_init(&t->members, hash_seed + 1);
+    gw_list_init(&t->work);
+    return t;
+}
+
+/* ---- rooms and members ---- */
+
+static void room_mark(struct room *room)
+{
+    if (room->is_dirty)
+        return;
+    room->is_dirty = true;
+    gw_list_push(&room->topics->work, &room->work);
+}
+
+static void on_change(struct gw_watch *w)
+{
+    room_mark(GW_CONTAINER_OF(w, struct room, watch));
+}
+
+static struct room *room_of(struct gw_topics *t, uint16_t role_id, struct gw_span topic)
+{
+    struct gw_buf key;
+    gw_buf_init(&key, 0);
+    gw_buf_add_u16(&key, role_id);
+    gw_buf_add_span(&key, topic);
+    struct room *room = gw_map_find(&t->rooms, gw_buf_span(&key));
+    if (!room) {
+        room = gw_alloc(sizeof *room + key.n);
+        memcpy(room->key, key.p, key.n);
+        room->key_n = key.n;
+        room->topic = (struct gw_span){room->key + 2, key.n - 2};
+        room->topics = t;
+        room->role_id = role_id;
+        gw_list_init(&room->members);
+        gw_watch_init(&room->watch, on_change);
+        gw_map_put(&t->rooms, gw_buf_span(&key), room);
+    }
+    gw_buf_fini(&key);
+    return room;
+}
+
+static void room_free(struct room *room)
+{
+    if (room->is_dirty)
+        gw_list_remove(&room->work);
+    gw_watch_fini(&room->watch);
+    free(room);
+}
+
+static void room_leave(struct gw_topics *t, struct room *room)
+{
+    if (!gw_list_is_empty(&room->members))
+        return;
+    gw_map_take(&t->rooms, (struct gw_span){room->key, room->key_n});
+    room_free(room);
+}
+
+struct member_key {
+    uint64_t channel_id, worker;
+};
+
+static struct gw_span member_key_of(struct member_key *key, uint32_t worker, uint64_t channel_id)
+{
+    *key = (struct member_key){channel_id, worker};
+    return (struct gw_span){(const char *)key, sizeof *key};
+}
+
+void gw_topics_drop(struct gw_topics *t, uint32_t worker, uint64_t channel_id)
+{
+    struct member_key key;
+    struct member *m = gw_map_take(&t->members, member_key_of(&key, worker, channel_id));
+    if (!m)
+        return;
+    gw_list_remove(&m->node);
+    room_leave(t, m->room);
+    gw_claims_unref(m->claims);
+    free(m);
+}
+
+void gw_topics_put(struct gw_topics *t, const struct gw_topics_question *q)
+{
+    struct member_key key;
+    struct member *m = gw_alloc(sizeof *m);
+    *m = (struct member){.room = room_of(t, q->claims->role_id, q->topic),
+                         .worker = q->worker,
+                         .channel_id = q->channel_id,
+                         .attempt = q->attempt,
+                         .caller_id = q->caller_id,
+                         .claims = gw_claims_ref(q->claims)};
+    gw_list_push(&m->room->members, &m->node);
+    gw_topics_drop(t, q->worker, q->channel_id);
+    gw_map_put(&t->members, member_key_of(&key, q->worker, q->channel_id), m);
+    room_mark(m->room);
+}
+
+void gw_topics_all_dirty(struct gw_topics *t)
+{
+    struct gw_span key;
+    void *room;
+    for (size_t at = 0; gw_map_each(&t->rooms, &at, &key, &room);)
+        room_mark(room);
+}
+
+bool gw_topics_has_work(const struct gw_topics *t)
+{
+    return !gw_list_is_empty(&t->work);
+}
+
+void gw_topics_free(struct gw_topics *t)
+{
+    struct gw_span key;
+    void *found;
+    if (!t)
+        return;
+    for (size_t at = 0; gw_map_each(&t->members, &at, &key, &found);) {
+        gw_claims_unref(((struct member *)found)->claims);
+        free(found);
+    }
+    for (size_t at = 0; gw_map_each(&t->rooms, &at, &key, &found);)
+        room_free(found);
+    gw_map_fini(&t->members);
+    gw_map_fini(&t->rooms);
+    free(t);
+}
+
+/* ---- one question ---- */
+
+/* The row of realtime.messages that a question is about: its topic, its extension, private. */
+static void fill_row(const struct gw_catalog *catalog, const struct gw_catalog_table *table,
+                     struct gw_span topic, const char *extension, struct gw_datum *cells)
+{
+    for (uint16_t i = 0; i < table->n_columns; i++) {
+        const struct gw_catalog_column *column = &table->columns[i];
+        enum gw_kind kind =
+            column->is_opaque ? GW_KIND_OPAQUE : gw_kind_of(&catalog->types, column->type_oid);
+        cells[i] = gw_datum_unknown();
+        if (gw_span_is(column->name, "topic"))
+            cells[i] = gw_datum_of(kind, topic);
+        else if (gw_span_is(column->name, "extension"))
+            cells[i] = gw_datum_of(kind, gw_span_of(extension));
+        else if (gw_span_is(column->name, "private"))
+            cells[i] = gw_datum_of(kind, GW_SPAN_LIT("t"));
+        else if (gw_span_is(column->name, "event") || gw_span_is(column->name, "payload"))
+            cells[i] = gw_datum_null(kind);
+    }
+}
+
+static bool has_privilege(const struct gw_table_access *access, bool is_write)
+{
+    return access->has_schema_usage &&
+           (is_write ? access->may_insert : !gw_colset_is_empty(&access->columns));
+}
+
+/* *f: owned; who may. */
+static enum gw_code solve_question(const struct gw_judge_env *env, uint16_t role_id,
+                                   struct gw_span topic, unsigned question, struct gw_watch *watch,
+                                   struct gw_formula **f)
+{
+    bool is_write = questions[question].is_write;
+    const struct gw_catalog_table *table = gw_catalog_table_named(
+        env->catalog, GW_SPAN_LIT("realtime"), GW_SPAN_LIT("messages"));
+    *f = gw_formula_none();
+    if (!table || role_id >= env->catalog->n_roles ||
+        !(env->catalog->roles_present >> role_id & 1) ||
+        !has_privilege(&table->access[role_id], is_write))
+        return GW_OK;
+    const struct gw_plan *plan = gw_rules_plan(env->catalog->rules, table->oid, role_id, is_write);
+    bool is_open = !table->rls_enabled || table->access[role_id].bypasses_rls;
+    if (!is_open && (!plan || plan->path == GW_PLAN_ASKED))
+        return GW_OK;
+    gw_formula_unref(*f);
+    *f = NULL;
+    if (is_open) {
+        *f = gw_formula_all();
+        return GW_OK;
+    }
+    struct gw_datum *cells = gw_alloc((table->n_columns + 1u) * sizeof *cells);
+    fill_row(env->catalog, table, topic, questions[question].extension, cells);
+    struct gw_solve_row row = {.n = table->n_columns, .cells = cells, .topic = topic};
+    struct gw_solve_options options = {
+        .certainty = GW_MUST, .give_up = env->is_give_up, .watch = watch};
+    enum gw_code code = gw_solve(env->solver, plan, plan->expr, &row, &options, f, NULL);
+    free(cells);
+    if (code != GW_OK && code != GW_E_AGAIN) {
+        env->stats->policy_errors++;
+        *f = gw_formula_none();
+        code = GW_OK;
+    }
+    return code;
+}
+
+/* All four. On E_AGAIN none is left. */
+static enum gw_code solve_room(const struct gw_judge_env *env, uint16_t role_id,
+                               struct gw_span topic, struct gw_watch *watch,
+                               struct gw_formula *f[QUESTIONS])
+{
+    enum gw_code worst = GW_OK;
+    for (unsigned i = 0; i < QUESTIONS; i++)
+        if (solve_question(env, role_id, topic, i, watch, &f[i]) != GW_OK)
+            worst = GW_E_AGAIN;
+    for (unsigned i = 0; i < QUESTIONS && worst != GW_OK; i++) {
+        gw_formula_unref(f[i]);
+        f[i] = NULL;
+    }
+    return worst;
+}
+
+static uint32_t bits_of(const struct gw_judge_env *env, const struct gw_claims *claims,
+                        uint32_t caller_id, struct gw_formula *const f[QUESTIONS])
+{
+    uint32_t bits = 0;
+    struct gw_plan any = {.role_id = claims->role_id};
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        const struct gw_catalog_table *table = gw_catalog_table_named(
+            env->catalog, GW_SPAN_LIT("realtime"), GW_SPAN_LIT("messages"));
+        const struct gw_plan *plan =
+            table ? gw_rules_plan(env->catalog->rules, table->oid, claims->role_id,
+                                  questions[i].is_write)
+                  : NULL;
+        if (gw_callers_admits(env->callers, plan ? plan : &any, f[i], claims,
+                              caller_id))
+            bits |= 1u << i;
+    }
+    return bits;
+}
+
+/* ---- judging ---- */
+
+static void tell(struct gw_topics *t, struct member *m, uint32_t may, gw_topics_on_told *on_told,
+                 void *ctx)
+{
+    if (m->is_told && m->may == may)
+        return;
+    struct gw_topics_told told = {m->worker, m->channel_id, m->attempt, may, !m->is_told};
+    t->revoked += m->is_told && (m->may & ~may);
+    m->is_told = true;
+    m->may = may;
+    on_told(ctx, &told);
+}
+
+static enum gw_code judge_room(struct gw_topics *t, struct room *room,
+                               const struct gw_judge_env *env, gw_topics_on_told *on_told,
+                               void *ctx)
+{
+    struct gw_formula *f[QUESTIONS] = {NULL};
+    gw_watch_fini(&room->watch);
+    gw_watch_init(&room->watch, on_change);
+    if (solve_room(env, room->role_id, room->topic, &room->watch, f) != GW_OK)
+        return GW_E_AGAIN;
+    t->judged++;
+    GW_LIST_EACH(it, &room->members)
+    {
+        struct member *m = GW_CONTAINER_OF(it, struct member, node);
+        tell(t, m, bits_of(env, m->claims, m->caller_id, f), on_told, ctx);
+    }
+    for (unsigned i = 0; i < QUESTIONS; i++)
+        gw_formula_unref(f[i]);
+    return GW_OK;
+}
+
+enum gw_code gw_topics_judge(struct gw_topics *t, const struct gw_judge_env *env,
+                             gw_topics_on_told *on_told, void *ctx)
+{
+    enum gw_code worst = GW_OK;
+    GW_LIST_EACH_SAFE(it, tmp, &t->work)
+    {
+        struct room *room = GW_CONTAINER_OF(it, struct room, work);
+        if (judge_room(t, room, env, on_told, ctx) != GW_OK) {
+            worst = GW_E_AGAIN;
+            continue;
+        }
+        room->is_dirty = false;
+        gw_list_remove(&room->work);
+    }
+    return worst;
+}
+
+enum gw_code gw_topics_may(const struct gw_judge_env *env, const struct gw_claims *claims,
+                           struct gw_span topic, uint32_t *may)
+{
+    struct gw_formula *f[QUESTIONS] = {NULL};
+    *may = 0;
+    if (solve_room(env, claims->role_id, topic, NULL, f) != GW_OK)
+        return GW_E_AGAIN;
+    *may = bits_of(env, claims, 0, f);
+    for (unsigned i = 0; i < QUESTIONS; i++)
+        gw_formula_unref(f[i]);
+    return GW_OK;
+}
+
+struct gw_topics_counts gw_topics_counts(const struct gw_topics *t)
+{
+    return (struct gw_topics_counts){t->rooms.count, t->members.count, t->judged, t->revoked};
+}

@@ -1,0 +1,93 @@
+// Ways to break the engine, one at a time: { name, broken, file, old, new, modes? }. old stands once in the file; what is broken
+// is said in a sentence. scripts/mutants applies them in a copy of the tree and expects the harness to notice each.
+const policy = (name) => `src/policy/${name}`;
+
+export const mutants = [
+  // ---- from policies to trees
+  { name: 'inner-policies-forgotten', broken: 'the policies of tables that a policy looks into are not applied', file: policy('bind_from.c'),
+    old: 'from->guard = gw_bind_guard(b, t, from->var);\n    return from->guard != NULL;', new: 'return true;' },
+  { name: 'inner-restrictive-ored', broken: 'restrictive policies of an inner table widen instead of narrowing', file: policy('bind.c'),
+    old: 'return required ? gw_bind_and(b, allowed, required) : allowed;', new: 'return required ? gw_bind_or(b, allowed, required) : allowed;' },
+  { name: 'inner-roles-ignored', broken: 'policies of an inner table count for every role', file: policy('bind.c'),
+    old: '!(p->roles >> b->role_id & 1) || p->qual.n == 0', new: 'p->qual.n == 0' },
+  { name: 'definer-ignored', broken: 'SECURITY DEFINER functions run with the rights of the caller', file: policy('bind_function.c'),
+    old: '    if (fn->is_definer)\n', new: '    if (fn->is_definer && !fn->is_definer)\n' },
+  { name: 'invoker-as-definer', broken: 'every function runs with the rights of its owner', file: policy('bind_function.c'),
+    old: '    if (fn->is_definer)\n', new: '    if (fn)\n' },
+  { name: 'strict-ignored', broken: 'a STRICT function is called with NULLs', file: policy('bind_function.c'),
+    old: 'return body && fn->is_strict ? make_strict(b, fn, args, body) : body;', new: 'return body && fn->is_strict && fn->n_args > 100 ? make_strict(b, fn, args, body) : body;' },
+  { name: 'update-policies-count', broken: 'policies for UPDATE let people read', file: 'gateway/catalog_sql.h',
+    old: "WHERE p.polcmd IN ('r', '*') ORDER BY", new: "WHERE p.polcmd IN ('r', 'w', 'd', '*') ORDER BY" },
+  { name: 'for-all-forgotten', broken: 'policies FOR ALL do not let people read', file: 'gateway/catalog_sql.h',
+    old: "WHERE p.polcmd IN ('r', '*') ORDER BY", new: "WHERE p.polcmd IN ('r') ORDER BY" },
+
+  // ---- three-valued logic
+  { name: 'not-loses-nulls', broken: 'NOT (fact = v) is true of those who have no such fact', file: policy('solve_compare.c'),
+    old: 'return gw_set_minus(gw_set_known(fact), gw_set_copy(is));', new: '(void)fact;\n    return gw_set_not(gw_set_copy(is));' },
+  { name: 'not-of-null-is-true', broken: 'NOT null is true of what the row alone decides', file: policy('solve_truth.c'),
+    old: 'return (a & (N | E)) | (a & T ? F : 0) | (a & F ? T : 0);', new: 'return (a & E) | (a & T ? F : 0) | (a & (F | N) ? T : 0);' },
+  { name: 'is-true-of-null', broken: 'IS TRUE holds of null', file: policy('solve_truth.c'),
+    old: 'unsigned yes = test == GW_IS_TRUE ? T :', new: 'unsigned yes = test == GW_IS_TRUE ? T | N :' },
+  { name: 'null-equals-null', broken: 'null = null is true', file: policy('solve_truth.c'),
+    old: 'return cmp != GW_CMP_DISTINCT ? N : x->state == y->state ? F : T;', new: 'return cmp != GW_CMP_DISTINCT ? (x->state == y->state ? T : N) : x->state == y->state ? F : T;' },
+  { name: 'or-drops-first', broken: 'the first clause of an OR is dropped', file: policy('solve_bool.c'),
+    old: 'for (uint32_t i = 0; i < e->n_args; i++) {\n        struct gw_set one_raises = GW_SET(GW_SET_NONE);\n        bool is_last', new: 'for (uint32_t i = 1; i < e->n_args; i++) {\n        struct gw_set one_raises = GW_SET(GW_SET_NONE);\n        bool is_last' },
+  { name: 'and-drops-last', broken: 'the last clause of an AND is dropped', file: policy('solve_bool.c'),
+    old: 'for (uint32_t i = 0; i < e->n_args; i++) {\n        const struct gw_expr *arg', new: 'for (uint32_t i = 0; i + 1 < e->n_args; i++) {\n        const struct gw_expr *arg' },
+  { name: 'caller-free-drops-last', broken: 'of AND and OR over the row alone the last clause is dropped', file: policy('solve_truth.c'),
+    old: 'i < e->n_args && (out & undecided)', new: 'i + 1 < e->n_args && (out & undecided)' },
+  { name: 'not-equal-is-equal', broken: '<> of two values of the row is taken for =', file: policy('solve_truth.c'),
+    old: 'case GW_CMP_DISTINCT:\n        return !gw_datum_eq(a, b);', new: 'case GW_CMP_DISTINCT:\n        return gw_datum_eq(a, b);' },
+  { name: 'not-in-empty', broken: 'nobody is outside an empty list', file: policy('solve_compare.c'),
+    old: 'return GW_SET(want ? GW_SET_NONE : GW_SET_ALL); /* even of a null */', new: 'return GW_SET(GW_SET_NONE);' },
+  { name: 'coalesce-takes-last', broken: 'COALESCE gives its last argument', file: policy('solve_value.c'),
+    old: 'if (is_state(&v, GW_DATUM_NULL))\n            continue;', new: 'if (is_state(&v, GW_DATUM_NULL) || i + 1 < e->n_args)\n            continue;' },
+
+  // ---- sub-selects
+  { name: 'exists-for-not-exists', broken: 'NOT EXISTS and NOT IN say what EXISTS and IN say', file: policy('solve_sub.c'),
+    old: 'struct gw_set no = gw_set_not(gw_set_copy(&a->maybe));', new: 'struct gw_set no = gw_set_copy(&a->maybe);' },
+  { name: 'not-in-null-claim', broken: 'NOT IN is true of those whose claim is null', file: policy('solve_take.c'),
+    old: 'gw_union_add(&p->maybe, gw_set_and(gw_set_copy(where), null_fact(p, fact)));', new: '(void)null_fact;' },
+  { name: 'union-second-arm', broken: 'only the first SELECT of a UNION is looked at', file: policy('solve_rows.c'),
+    old: 'i < p->sub->n_arms && !gw_sub_is_decided(p)', new: 'i < 1u && !gw_sub_is_decided(p)' },
+  { name: 'where-forgotten', broken: 'conditions on the rows that a look-up found are not looked at', file: policy('solve_rows.c'),
+    old: 'where = conditions(p, s->where, s->n_where, where, p->certainty);\n', new: '' },
+  { name: 'left-join-no-null-row', broken: 'a LEFT JOIN without a match gives no row', file: policy('solve_rows.c'),
+    old: '    if (where.form != GW_SET_NONE)\n        with_row(p, i, where);\n}', new: '    gw_set_free(&where);\n}' },
+  { name: 'left-join-null-row-always', broken: 'a LEFT JOIN gives its row of nulls to those with a match, too', file: policy('solve_rows.c'),
+    old: 'struct gw_set alone = gw_set_not(gw_union_finish(&matched));', new: 'struct gw_set all = gw_union_finish(&matched);\n    gw_set_free(&all);\n    struct gw_set alone = GW_SET(GW_SET_ALL);' },
+  { name: 'null-key-finds-all', broken: 'a look-up by a null key finds rows', file: policy('solve_rows.c'),
+    old: '    case KEYED_NULL: /* = of a null is never true */', new: '    case KEYED_NULL:\n        return look_up(p, &(struct gw_source){.slot = s->slot, .table = s->table, .index = -1}, keys);' },
+
+  // ---- what is remembered
+  { name: 'memo-not-invalidated', broken: 'answers are kept though the rows they rest on changed', file: policy('solve_memo.c'),
+    old: 'watch_lookups(s->state, m->lookups, m->n_lookups, &m->watch);', new: 'if (!s)\n        watch_lookups(s->state, m->lookups, m->n_lookups, &m->watch);' },
+  { name: 'memo-of-another-row', broken: 'an answer is taken for that of other outer values', file: policy('solve_memo.c'),
+    old: 'for (uint32_t i = 0; i < sub->n_free; i++)', new: 'for (uint32_t i = 0; i + 1 < sub->n_free; i++)' },
+  { name: 'memo-above-kept', broken: 'an answer outlives the inner answer it was made from', file: policy('solve_memo.c'),
+    old: 'gw_list_push(&m->below[i]->resting, &m->links[i].node);', new: '' },
+
+  // ---- the access state
+  { name: 'state-keeps-deleted', broken: 'deleted rows, those of cascades too, stay in the access state', file: policy('state_apply.c'),
+    old: '    if (step->change->op == GW_OP_INSERT)\n        return;', new: '    if (step->change->op != GW_OP_UPDATE)\n        return;' },
+  { name: 'state-misses-updates', broken: 'an UPDATE takes the old row out of the access state and puts none in', file: policy('state_apply.c'),
+    old: 'if (step->change->op != GW_OP_DELETE && (is_followed(t) || wants_rows)) {', new: 'if (step->change->op == GW_OP_INSERT && (is_followed(t) || wants_rows)) {' },
+  { name: 'state-new-rows-untold', broken: 'whoever rests on a key is not told of rows that come under it', file: policy('state_apply.c'),
+    old: '    if (step->fresh)\n        gw_state_touch(t, step->fresh);', new: '' },
+  { name: 'state-old-rows-untold', broken: 'whoever rests on a key is not told of rows that leave it', file: policy('state_apply.c'),
+    old: '    if (step->old)\n        gw_state_touch(t, step->old);', new: '' },
+  { name: 'state-not-truncated', broken: 'TRUNCATE leaves the rows of the access state', file: policy('state_apply.c'),
+    old: '    gw_state_table_empty(t);\n    gw_state_keys_regain(t);', new: '    gw_state_keys_regain(t);' },
+  { name: 'read-ahead-not-taken-back', broken: 'what a read of the database is ahead of the log is not taken back', file: policy('state_read.c'),
+    old: 'void gw_state_unread(struct gw_state *s, const struct gw_txn *txn)\n{', new: 'void gw_state_unread(struct gw_state *s, const struct gw_txn *txn)\n{\n    if (txn->xid)\n        return;', modes: ['tiny', 'paused'] },
+
+  // ---- facts of the caller
+  { name: 'claim-array-first-only', broken: 'of a claim that is an array only one element counts', file: policy('formula.c'),
+    old: 'for (uint32_t i = 0; i < fact->n; i++)\n        if (gw_keys_have(f->keys', new: 'for (uint32_t i = 0; i < 1 && i < fact->n; i++)\n        if (gw_keys_have(f->keys' },
+  { name: 'fact-coalesce-first', broken: 'COALESCE over claims gives its first argument', file: policy('facts.c'),
+    old: 'i < x->n_args && d.state == GW_DATUM_NULL; i++)', new: 'i < 1 && d.state == GW_DATUM_NULL; i++)' },
+  { name: 'fact-at-least-is-more', broken: 'claim >= n is taken for claim > n', file: policy('facts.c'),
+    old: 'return c >= 0;', new: 'return c > 0;' },
+  { name: 'formula-and-is-or', broken: 'AND of conditions on two facts is taken for OR', file: policy('formula.c'),
+    old: 'return join_two(GW_FORMULA_AND, a, b);', new: 'return join_two(GW_FORMULA_OR, a, b);' },
+];

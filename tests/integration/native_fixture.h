@@ -1,0 +1,318 @@
+/* native_fixture: a private Postgres, and texts to try on it: tables of nasty ones, and generated
+ * ones. Generated texts are drawn with a fixed seed; "plain" ones keep to what must be answered
+ * without Postgres. */
+#ifndef GW_TEST_NATIVE_FIXTURE_H
+#define GW_TEST_NATIVE_FIXTURE_H
+
+#include "../support/pg.h"
+
+#include "gw/facts.h"
+
+#include <check.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
+#define TEXT_MAX 4000
+
+static struct gw_test_pg *pg;
+static PGconn *db;
+static uint64_t random_state = 20261123;
+
+static void db_open(void)
+{
+    pg = gw_test_pg_new();
+    db = PQconnectdb(gw_test_pg_url(pg, NULL));
+    ck_assert_msg(PQstatus(db) == CONNECTION_OK, "%s", PQerrorMessage(db));
+    PQclear(PQexec(db, "SET client_encoding = 'UTF8'"));
+}
+
+static void db_close(void)
+{
+    PQfinish(db);
+    gw_test_pg_free(pg);
+}
+
+/* xorshift64*; below n. */
+static unsigned draw(unsigned n)
+{
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return (unsigned)(random_state * 0x2545f4914f6cdd1du >> 33) % n;
+}
+
+/* ---- nasty texts, by the kind of argument ---- */
+
+#define U "00112233-4455-6677-8899-aabbccddeeff"
+
+static const char *const uuids[] = {
+    U, "00112233-4455-6677-8899-AABBCCDDEEFF", "{" U "}", "00112233445566778899aabbccddeeff",
+    "0011-2233-4455-6677-8899-aabb-ccdd-eeff", "{00112233445566778899AABBCCDDEEFF}", "", " " U,
+    U " ", "{" U, U "}", "{}", "001-12233-4455-6677-8899-aabbccddeeff", U "-", "-" U,
+    "00112233-4455-6677-8899-aabbccddeef", "00112233-4455-6677-8899-aabbccddeefg",
+    "0011223344556677-8899aabbccddeeff", "00-112233-4455-6677-8899-aabbccddeeff", U U,
+    "00112233--4455-6677-8899-aabbccddeeff", "0x112233-4455-6677-8899-aabbccddeeff", "ümlaut"};
+
+static const char *const ints[] = {
+    "0", "-0", "+0", "1", "-1", "+1", "007", " 42", "42 ", "\t42\n", "\v42\f\r", "", " ", "-", "+",
+    "--1", "- 1", "1 2", "1.0", "1.", "1e3", "0x1f", "0X1F", "-0x1", "0o7", "0b1", "1_000", "_1",
+    "1_", "1__0", "user_1", "32767", "32768", "-32768", "-32769", "2147483647", "2147483648",
+    "-2147483648", "-2147483649", "9223372036854775807", "9223372036854775808",
+    "-9223372036854775808", "-9223372036854775809", "99999999999999999999999", "abc", "\u00a01",
+    "\u0661", "NaN", "00000000000000000000000000000001"};
+
+static const char *const bools[] = {
+    "t", "f", "T", "tr", "tru", "true", "TRUE", "trues", "fa", "false", "y", "ye", "yes", "yess",
+    "n", "no", "non", "o", "on", "ON", "of", "off", "offf", "1", "0", "10", "01", "", " ", " t ",
+    "\ttrue\n", "tRuE", "o ", "\u00a0t", "null", "ja"};
+
+static const char *const jsons[] = {
+    "{}", "[]", "null", "true", "false", "0", "-0", "1.50", "-0.00", "\"\"", "\"a\"", " \"a\" ",
+    " 1 ", "{\"a\":1}", "{\"a\": {\"b\" : [1,2,{\"c\":null}]}}", "[1,\"a\",null,[\"b\"],{\"a\":2}]",
+    "{\"a\":1,\"a\":2}", "{\"a\":{\"b\":1},\"a\":{\"c\":2}}", "{\"b\":1,\"aa\":2,\"a\":3,\"\":4}",
+    "{\"a\":\"x\",\"b\":\"\\u00e9\\n\\t\\\"\\\\\\/\"}", "{\"\\u0061\":7}", "\"\\u0000\"",
+    "{\"a\":1,\"b\":\"\\u0000\"}", "\"\\ud83d\\ude00\"", "\"\\ud83d\"", "\"\\ude00\"",
+    "\"\\ud83dx\"", "\"\\ud83d\\ud83d\"", "\"\\ud83d\\u0041\"", "{\"a\":\"\\ud800\"}", "\"\\x\"",
+    "\"\\u12\"", "\"\\u12G4\"", "\"\\u001f\\u007f\\b\\f\"", "\"a\nb\"", "\"a\tb\"", "", " ", "{", "}",
+    "[", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{a:1}", "{'a':1}", "{\"a\":1,}", "[1 2]", "01", "+1",
+    "1.", ".5", "1e3", "1E-3", "-", "--1", "1a", "nul", "nulll", "True", "NaN", "[1]]", "{}{}",
+    "\"a", "a\"", "[\"a\", \"b\" , null,1]", "[true,false]", "[\"null\",\"NULL\",\"\"]",
+    "123456789012345678901234567890", "0.1234567890123456789012345678901234567890", "1e400",
+    "{\"a\":1e2}", "[[[[[[[[[[1]]]]]]]]]]", "{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}", "\"\u00fc\u4e2d\"",
+    "{\"\u00fc\":\"\u4e2d\",\"zz\":1}", "\t{\r\n\"a\"\t:\n1}", "{\"a\":null}", "[null]", "\f1", "\v1",
+    "\u00a01", "{\"0\":1,\"-1\":2}", "[0,1,2,3]", "{\"a b\":1,\"{\":2,\",\":3,\"\\\"\":4}"};
+
+static const char *const keys[] = {"a",  "b",    "aa", "",   "\u00fc", "0",   "-1",
+                                   "é", "null", "A",  "a b", "{",      "\"", "\\"};
+
+static const char *const small_ints[] = {"0",  "1",  "2",  "3", "-1", "-2",
+                                         "-3", "-4", "99", "-99", "2147483647", "-2147483648"};
+
+static const char *const paths[] = {
+    "{}", "{a}", "{a,b}", "{a,b,0}", "{a,b,-1}", "{a,b,2,c}", "{0}", "{-1}", "{1}", "{ 1}", "{\" 1\"}",
+    "{\"1 \"}", "{+1}", "{x}", "{\"\"}", "{a,a,a}", "{NULL}", "{a,NULL}", "{\"null\"}", "{b}",
+    "{\"a b\"}", "{\"{\"}", "{\",\"}", "{\"\\\"\"}", "{{a,b}}", "{0,0,0,0}", "{4,a}", "{99999999999}",
+    "{0000000000}", "{ a , b }", "{\"a\",b}", "{00}", "{-0}", "{2147483647}", "{-2147483648}"};
+
+static const char *const texts[] = {
+    "", " ", "a", "A", "abc", "  abc  ", "a,b,c", ",", ",,", "a,,b,", "Hello, World", "\ttab\t",
+    "x/y/z", "trip:42", "NULL", "null", "{a}", "\"q\"", "back\\slash", "100%", "under_score", "a\nb",
+    "\u00e4\u00f6\u00dc", "\u4e2d\u6587\u5b57", "e\u0301", "\U0001f600 smile", "aaa", "aaaaab", "abab",
+    "user@example.com", "I", "\u00a0nbsp\u00a0", "\u0130", "a b  c"};
+
+static const char *const delimiters[] = {",", "", "a", "/", ":", ",,", " ", "ab", "aa", "\u4e2d", "\\"};
+
+static const char *const patterns[] = {
+    "", "%", "_", "__", "%%", "a%", "%a", "%a%", "a_c", "_%", "%_", "%_%_%", "abc", "a\\%", "100\\%",
+    "\\a", "\\", "a\\", "%\\", "x\\\\", "back\\\\slash", "%\\\\%", "under\\_score", "%b%b%", "a%b%c",
+    "%aab", "\u4e2d_\u5b57", "_\u00f6_", "%\u5b57", "%@%.com", "a\nb", "%\n%", "A%", "\\\\\\"};
+
+/* ---- generated texts ---- */
+
+struct maker {
+    char *at, *end;
+    bool is_plain;
+};
+
+static void put(struct maker *m, const char *s)
+{
+    size_t n = strlen(s);
+    if ((size_t)(m->end - m->at) > n) {
+        memcpy(m->at, s, n);
+        m->at += n;
+    }
+    *m->at = '\0';
+}
+
+static const char *pick(const char *const *from, int n)
+{
+    return from[draw((unsigned)n)];
+}
+#define PICK(a) pick(a, COUNT(a))
+
+static void put_word(struct maker *m)
+{
+    static const char *const plain[] = {"a", "b", "aa", "x", "1", "0", ",", "/", ":", " ", "_", "%",
+                                        "B", "-", "@", ".", "null", "true"};
+    static const char *const other[] = {"\u00e9", "\u4e2d", "\U0001f600", "\t", "{", "}", "\\", "\"",
+                                        "'", "e\u0301", "\x7f", "\x01"};
+    for (unsigned n = draw(5); n-- > 0;)
+        put(m, m->is_plain || draw(3) ? PICK(plain) : PICK(other));
+}
+
+static void put_json_string(struct maker *m)
+{
+    static const char *const plain[] = {"a", "b", "aa", "x", "\\n", "\\\"", "\\\\", "\\u0041",
+                                        "\\u00e9", "\u00fc", "\\ud83d\\ude00", "\\/", " ", ":", ","};
+    static const char *const other[] = {"\\u0000", "\\ud83d", "\\ude00", "\\q", "\n", "\\u00", "\x7f"};
+    put(m, "\"");
+    for (unsigned n = draw(4); n-- > 0;)
+        put(m, m->is_plain || draw(12) ? PICK(plain) : PICK(other));
+    put(m, "\"");
+}
+
+static void put_blank(struct maker *m)
+{
+    static const char *const blanks[] = {"", "", "", "", " ", "\n", "\t ", "\r"};
+    put(m, PICK(blanks));
+}
+
+static void put_json_scalar(struct maker *m)
+{
+    static const char *const plain[] = {"null", "true", "false", "0", "1", "-1", "1.50", "42",
+                                        "-0", "-0.0", "1234567890.123", "12345678901234567890"};
+    static const char *const other[] = {"1e3", "-2E-2", "01", "+1", "nan", "tru", "1.", "-"};
+    if (draw(3) == 0)
+        put_json_string(m);
+    else
+        put(m, m->is_plain || draw(15) ? PICK(plain) : PICK(other));
+}
+
+/* Plain documents repeat no key. */
+static void put_json_key(struct maker *m, unsigned position)
+{
+    static const char *const spelled[] = {"\"a\"", "\"b\"", "\"aa\"", "\"\\u0063\"", "\"\""};
+    put(m, m->is_plain || draw(3) ? spelled[position % 5] : PICK(spelled));
+}
+
+static void put_json(struct maker *m, int depth)
+{
+    unsigned kind = depth == 0 ? 0 : draw(3), n = draw(5);
+    put_blank(m);
+    if (kind == 0) {
+        put_json_scalar(m);
+    } else {
+        put(m, kind == 1 ? "[" : "{");
+        for (unsigned i = 0; i < n; i++) {
+            put(m, i ? "," : "");
+            put_blank(m);
+            if (kind == 2) {
+                put_json_key(m, i);
+                put(m, ":");
+            }
+            put_json(m, depth - 1);
+        }
+        put_blank(m);
+        put(m, kind == 1 ? "]" : "}");
+    }
+    put_blank(m);
+}
+
+/* An object or array, so that an index into a scalar is not among the plain cases. */
+static void put_document(struct maker *m)
+{
+    if (!m->is_plain && draw(4) == 0) {
+        put_json(m, 3);
+        return;
+    }
+    bool is_array = draw(2);
+    put(m, is_array ? "[" : "{");
+    for (unsigned i = 0, n = draw(4); i < n; i++) {
+        put(m, i ? "," : "");
+        if (!is_array) {
+            put_json_key(m, i);
+            put(m, ":");
+        }
+        put_json(m, 2);
+    }
+    put(m, is_array ? "]" : "}");
+}
+
+static void put_uuid(struct maker *m)
+{
+    static const char hex[] = "0123456789abcdefABCDEF";
+    bool has_braces = draw(4) == 0;
+    put(m, has_braces ? "{" : "");
+    for (unsigned i = 0; i < 32; i++) {
+        char digit[2] = {hex[draw(sizeof hex - 1)], '\0'};
+        put(m, i && i % 4 == 0 && draw(2) ? "-" : "");
+        put(m, digit);
+    }
+    put(m, has_braces ? "}" : "");
+}
+
+static void put_int(struct maker *m)
+{
+    static const char *const ends[] = {"", "", "", " ", "\t", "  "};
+    put(m, PICK(ends));
+    put(m, draw(3) ? "" : draw(2) ? "-" : "+");
+    for (unsigned n = 1 + draw(draw(4) ? 9 : 20); n-- > 0;) {
+        char digit[2] = {(char)('0' + draw(10)), '\0'};
+        put(m, digit);
+    }
+    put(m, PICK(ends));
+}
+
+static void put_path(struct maker *m)
+{
+    put(m, "{");
+    for (unsigned i = 0, n = draw(4); i < n; i++) {
+        put(m, i ? "," : "");
+        put(m, draw(2) ? PICK(small_ints) : draw(2) ? "a" : draw(2) ? "b" : "\"\"");
+    }
+    put(m, "}");
+}
+
+static void put_pattern(struct maker *m)
+{
+    static const char *const parts[] = {"a", "b", "aa", "%", "_", "%", "\\%", "\\_", "x", "/", ":",
+                                        "\\\\", "1", "null"};
+    for (unsigned n = draw(6); n-- > 0;)
+        put(m, PICK(parts));
+}
+
+/* Replaces an ASCII byte by another, so that the text stays UTF-8. */
+static void spoil(char *text)
+{
+    static const char bytes[] = "{}[]\",:\\ 01-eu_%.tn\n";
+    size_t n = strlen(text), i = n ? draw((unsigned)n) : 0;
+    if (n && (unsigned char)text[i] < 0x80)
+        text[i] = bytes[draw(sizeof bytes - 1)];
+}
+
+/* Kinds of arguments: u uuid, i int, b bool, j JSON, k key, n small int, p path, t text, d delimiter,
+ * l pattern. */
+static inline void generate(char kind, bool is_plain, char out[TEXT_MAX])
+{
+    struct maker m = {out, out + TEXT_MAX - 1, is_plain};
+    *out = '\0';
+    switch (kind) {
+    case 'u':
+        put_uuid(&m);
+        break;
+    case 'i':
+        put_int(&m);
+        break;
+    case 'b':
+        put(&m, PICK(bools));
+        break;
+    case 'j':
+        put_document(&m);
+        break;
+    case 'k':
+        put(&m, PICK(keys));
+        break;
+    case 'n':
+        put(&m, PICK(small_ints));
+        break;
+    case 'p':
+        put_path(&m);
+        break;
+    case 'd':
+        put(&m, PICK(delimiters));
+        break;
+    case 'l':
+        put_pattern(&m);
+        break;
+    default:
+        put_word(&m);
+        put_word(&m);
+    }
+    if (!is_plain && strchr("uijtl", kind) && draw(3) == 0)
+        spoil(out);
+}
+
+#endif
