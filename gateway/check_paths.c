@@ -11,14 +11,6 @@ static const char *plan_path_name(enum gw_plan_path path)
     return names[path];
 }
 
-static void add_policy_why(struct gw_buf *b, const struct gw_plan_policy *policy)
-{
-    if (policy->why.n == 0)
-        return;
-    gw_buf_add_str(b, policy->path == GW_PLAN_ASSISTED ? "  Postgres evaluates " : "  ");
-    gw_check_add_line(b, policy->why);
-}
-
 static void print_policy(const struct gw_check *c, const char *table, const struct gw_plan *plan,
                          const struct gw_plan_policy *policy)
 {
@@ -28,7 +20,8 @@ static void print_policy(const struct gw_check *c, const char *table, const stru
     gw_cmd_add_ident(&b, policy->name);
     gw_buf_printf(&b, "  %.*s  %s%s", (int)role.n, role.p, plan_path_name(policy->path),
                   policy->permissive ? "" : "  restrictive");
-    add_policy_why(&b, policy);
+    gw_buf_add_str(&b, policy->why.n ? "  " : "");
+    gw_check_add_line(&b, policy->why);
     printf("policy  %s  %s\n", table, gw_buf_cstr(&b));
     gw_buf_fini(&b);
 }
@@ -82,6 +75,8 @@ static const char *topic_path(const struct gw_catalog_table *t,
     bool may = is_write ? access->may_insert : !gw_colset_is_empty(&access->columns);
     if (!access->has_schema_usage || !may)
         return "nobody";
+    if (!is_write)
+        return gw_path_name(access->path);
     if (!t->rls_enabled || access->bypasses_rls)
         return "everyone";
     return plan ? plan_path_name(plan->path) : "nobody";

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #define FETCH_ROWS "10000"
+#define TEXT_ARRAY_OID 1009
 
 static const char session_sql[] = /* as pgconn.c has it, and gw/value.h relies on it */
     "SELECT pg_catalog.set_config('TimeZone', 'UTC', true), "
@@ -28,11 +29,17 @@ static const char past_rls_sql[] = "SELECT pg_catalog.set_config('search_path', 
 
 /* ---- statements ---- */
 
+struct statement {
+    const char *sql;
+    int n; /* text parameters; NULL means NULL */
+    const char *const *values;
+    const Oid *types; /* or NULL: as they come */
+};
+
 /* Rows, or NULL and err; state: SQLSTATE of an error, or "". */
-static PGresult *run(PGconn *pg, const char *sql, int n, const char *const *values, char state[6],
-                     struct gw_err *err)
+static PGresult *run(PGconn *pg, const struct statement *s, char state[6], struct gw_err *err)
 {
-    PGresult *r = PQexecParams(pg, sql, n, NULL, values, NULL, NULL, 0);
+    PGresult *r = PQexecParams(pg, s->sql, s->n, s->types, s->values, NULL, NULL, 0);
     ExecStatusType status = PQresultStatus(r);
     const char *said = PQresultErrorField(r, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
@@ -47,44 +54,48 @@ static PGresult *run(PGconn *pg, const char *sql, int n, const char *const *valu
 static bool do_it(PGconn *pg, const char *sql, struct gw_err *err)
 {
     char state[6];
-    PGresult *r = run(pg, sql, 0, NULL, state, err);
+    PGresult *r = run(pg, &(struct statement){.sql = sql}, state, err);
     PQclear(r);
     return r != NULL;
 }
 
 /* ---- opening ---- */
 
-static bool share_snapshot(struct gw_explain *x)
+static bool share_snapshot(struct gw_explain *x, struct gw_err *err)
 {
-    struct gw_err err = {0};
     char sql[120], state[6];
-    PGresult *r = run(x->pg, "SELECT pg_catalog.pg_export_snapshot()", 0, NULL, state, &err);
+    const struct statement export = {.sql = "SELECT pg_catalog.pg_export_snapshot()"};
+    PGresult *r = run(x->pg, &export, state, err);
     if (!r)
         return false;
     snprintf(sql, sizeof sql, "SET TRANSACTION SNAPSHOT '%.60s'", PQgetvalue(r, 0, 0));
     PQclear(r);
-    return do_it(x->query, sql, &err);
+    return do_it(x->query, sql, err);
 }
 
-static bool begin(PGconn *pg, struct gw_err *err)
+/* The snapshot comes first: before any other query, and not within a savepoint. */
+static bool begin(struct gw_explain *x, bool is_shared, struct gw_err *err)
 {
-    return do_it(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    static const char sql[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    return do_it(x->pg, sql, err) && do_it(x->query, sql, err) &&
+           (!is_shared || share_snapshot(x, err)) && do_it(x->pg, session_sql, err) &&
+           do_it(x->pg, past_rls_sql, err) && do_it(x->pg, "SAVEPOINT gw", err) &&
+           do_it(x->query, session_sql, err) && do_it(x->query, "SAVEPOINT gw", err);
 }
 
 enum gw_code gw_explain_open(struct gw_explain *x, struct gw_err *err)
 {
     x->pg = gw_cmd_connect(x->settings->database_url, err);
     x->query = x->pg ? gw_cmd_connect(x->settings->query_url, err) : NULL;
-    if (!x->query || !begin(x->pg, err) || !do_it(x->pg, session_sql, err) ||
-        !do_it(x->pg, past_rls_sql, err) || !do_it(x->pg, "SAVEPOINT gw", err) ||
-        !begin(x->query, err))
+    if (!x->query)
         return err->code;
-    x->is_one_snapshot = share_snapshot(x);
-    if (!x->is_one_snapshot && (!do_it(x->query, "ROLLBACK", err) || !begin(x->query, err)))
-        return err->code;
-    if (!do_it(x->query, session_sql, err) || !do_it(x->query, "SAVEPOINT gw", err))
-        return err->code;
-    return GW_OK;
+    x->is_one_snapshot = begin(x, true, err);
+    if (x->is_one_snapshot)
+        return GW_OK;
+    (void)do_it(x->pg, "ROLLBACK", err);
+    (void)do_it(x->query, "ROLLBACK", err);
+    *err = (struct gw_err){0};
+    return begin(x, false, err) ? GW_OK : err->code;
 }
 
 void gw_explain_close(struct gw_explain *x)
@@ -135,10 +146,11 @@ enum gw_code gw_explain_name_key(struct gw_explain *x, struct gw_err *err)
         "WHERE i.indrelid = $1::oid AND i.indisprimary AND k.ord <= i.indnkeyatts ORDER BY k.ord";
     char oid[16], state[6];
     const char *values[] = {oid};
+    const struct statement names = {sql, 1, values, NULL};
     if (x->key[0].column.n > 0)
         return check_names(x, err);
     snprintf(oid, sizeof oid, "%u", x->table->oid);
-    PGresult *r = run(x->pg, sql, 1, values, state, err);
+    PGresult *r = run(x->pg, &names, state, err);
     if (!r)
         return err->code;
     if (PQntuples(r) == 1 && x->n_key > 1) { /* a text with commas */
@@ -178,7 +190,8 @@ static PGresult *select_row(struct gw_explain *x, PGconn *pg, const char *target
     gw_buf_add_str(&sql, " LIMIT 2");
     for (uint32_t i = 0; i < x->n_key; i++)
         values[i] = x->key[i].text;
-    PGresult *r = run(pg, gw_buf_cstr(&sql), (int)x->n_key, values, state, err);
+    const struct statement select = {gw_buf_cstr(&sql), (int)x->n_key, values, NULL};
+    PGresult *r = run(pg, &select, state, err);
     gw_buf_fini(&sql);
     return r;
 }
@@ -329,9 +342,8 @@ struct gw_datum gw_explain_eval(struct gw_explain *x, const struct gw_explain_ev
     for (uint32_t i = 0; i < e->n_args; i++)
         if (e->args[i].state == GW_DATUM_VALUE)
             values[i] = gw_arena_copy(&x->arena, e->args[i].text).p;
-    PGresult *r = become(x, e->as_caller, why)
-                      ? run(x->query, gw_buf_cstr(&sql), (int)e->n_args, values, state, why)
-                      : NULL;
+    const struct statement eval = {gw_buf_cstr(&sql), (int)e->n_args, values, NULL};
+    PGresult *r = become(x, e->as_caller, why) ? run(x->query, &eval, state, why) : NULL;
     struct gw_datum d = gw_datum_null(GW_KIND_OPAQUE);
     if (!r || PQntuples(r) != 1)
         d = failed(state);
@@ -348,6 +360,8 @@ struct gw_datum gw_explain_eval(struct gw_explain *x, const struct gw_explain_ev
 
 static bool declare(struct gw_explain *x, const struct gw_db_read *read, struct gw_err *err)
 {
+    static const Oid types[GW_RULES_INDEX_COLUMNS_MAX] = {TEXT_ARRAY_OID, TEXT_ARRAY_OID,
+                                                          TEXT_ARRAY_OID, TEXT_ARRAY_OID};
     const char *values[GW_RULES_INDEX_COLUMNS_MAX];
     struct gw_buf sql, texts[GW_RULES_INDEX_COLUMNS_MAX];
     uint32_t n = read->is_whole ? 0 : read->def->indexes[read->index].n;
@@ -359,8 +373,10 @@ static bool declare(struct gw_explain *x, const struct gw_db_read *read, struct 
         values[i] = gw_buf_cstr(&texts[i]);
     }
     PGresult *r = NULL;
-    if (gw_read_write_sql(&sql, x->catalog, read))
-        r = run(x->pg, gw_buf_cstr(&sql), (int)n, values, state, err);
+    bool is_written = gw_read_write_sql(&sql, x->catalog, read);
+    const struct statement cursor = {gw_buf_cstr(&sql), (int)n, values, types};
+    if (is_written)
+        r = run(x->pg, &cursor, state, err);
     else
         gw_err_set(err, GW_E_DATABASE, "the type of a key is not in the catalog");
     for (uint32_t i = 0; i < n; i++)
@@ -374,12 +390,13 @@ static bool declare(struct gw_explain *x, const struct gw_db_read *read, struct 
 static enum gw_code fetch(struct gw_explain *x, struct gw_db_request *request,
                           struct gw_db_read *read, struct gw_err *err)
 {
+    const struct statement piece = {.sql = "FETCH FORWARD " FETCH_ROWS " FROM gw_rows"};
     struct gw_read_rows rows = {0};
     char state[6];
     if (!do_it(x->pg, "ROLLBACK TO SAVEPOINT gw", err) || !declare(x, read, err))
         return err->code;
     for (int n = 1; n > 0 && read->code == GW_OK;) {
-        PGresult *r = run(x->pg, "FETCH FORWARD " FETCH_ROWS " FROM gw_rows", 0, NULL, state, err);
+        PGresult *r = run(x->pg, &piece, state, err);
         if (!r)
             return err->code;
         n = PQntuples(r);

@@ -133,6 +133,8 @@ bool gw_explain_print_policies(struct gw_explain *x, struct gw_explain_solver *s
                                const struct gw_explain_facts *facts);
 void gw_explain_print_facts(const struct gw_explain *x, const struct gw_plan *plan,
                             const struct gw_explain_facts *facts);
+/* Append SQL of the compiler, easier to read: for people, not for Postgres. */
+void gw_explain_add_sql(struct gw_buf *out, struct gw_span sql);
 /* One line of the report: a subject, at most 10 bytes, and text. */
 void gw_explain_say(const char *subject, const char *fmt, ...) GW_PRINTF(2, 3);
 /* Append a value on one line, not more than some 200 bytes of it. */

@@ -66,6 +66,60 @@ void gw_explain_add_value(struct gw_buf *out, const struct gw_datum *d)
         gw_buf_add_str(out, "(a long text)");
 }
 
+/* ---- SQL, for people ---- */
+
+static const char *skip(const char *p, const char *end, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return (size_t)(end - p) >= n && memcmp(p, prefix, n) == 0 ? p + n : NULL;
+}
+
+/* The compiler's SQL names every schema and quotes every name; people know where text comes from.
+ */
+void gw_explain_add_sql(struct gw_buf *out, struct gw_span sql)
+{
+    const char *end = sql.p + sql.n, *next;
+    for (const char *p = sql.p; p < end;) {
+        if ((next = skip(p, end, "pg_catalog.\"")) && memchr(next, '"', (size_t)(end - next))) {
+            const char *quote = memchr(next, '"', (size_t)(end - next));
+            gw_buf_add(out, next, (size_t)(quote - next));
+            p = quote + 1;
+        } else if ((next = skip(p, end, "OPERATOR(pg_catalog.")) &&
+                   memchr(next, ')', (size_t)(end - next))) {
+            const char *close = memchr(next, ')', (size_t)(end - next));
+            gw_buf_add(out, next, (size_t)(close - next));
+            p = close + 1;
+        } else if ((next = skip(p, end, "pg_catalog."))) {
+            p = next;
+        } else {
+            gw_buf_add_byte(out, *p++);
+        }
+    }
+}
+
+/* Facts have numbers in the report: $1, $2, …; here their SQL gives way to them. */
+static void add_numbered(struct gw_buf *out, const struct gw_explain *x, struct gw_span text)
+{
+    const struct gw_plan *plan = x->access->plan;
+    const char *end = text.p + text.n;
+    for (const char *p = text.p; p < end;) {
+        size_t longest = 0;
+        uint32_t number = 0;
+        for (uint32_t i = 0; i < plan->n_facts; i++) {
+            struct gw_span sql = x->catalog->rules->facts[plan->facts[i]].sql;
+            if (sql.n > longest && sql.n <= (size_t)(end - p) && memcmp(p, sql.p, sql.n) == 0) {
+                longest = sql.n;
+                number = i + 1;
+            }
+        }
+        if (longest > 0)
+            gw_buf_printf(out, "$%u", number);
+        else
+            gw_buf_add_byte(out, *p);
+        p += longest > 0 ? longest : 1;
+    }
+}
+
 /* ---- row and caller ---- */
 
 static void print_cell(const struct gw_explain *x, unsigned i)
@@ -135,8 +189,7 @@ static void print_head(const struct gw_explain *x, const struct gw_plan_policy *
     gw_cmd_add_ident(&b, p->name);
     gw_buf_printf(&b, ", %s, %s", p->permissive ? "permissive" : "restrictive", paths[p->path]);
     if (p->why.n > 0)
-        gw_buf_printf(&b, "%s: %.*s", p->path == GW_PLAN_ASSISTED ? "; Postgres evaluates" : "",
-                      (int)p->why.n, p->why.p);
+        gw_buf_printf(&b, ": %.*s", (int)p->why.n, p->why.p);
     gw_explain_say("policy", "%s", gw_buf_cstr(&b));
     print_block("  using ", qual.n ? qual : GW_SPAN_LIT("true"));
     gw_buf_fini(&b);
@@ -144,13 +197,17 @@ static void print_head(const struct gw_explain *x, const struct gw_plan_policy *
 
 static void print_formula(const struct gw_explain *x, const char *words, const struct gw_formula *f)
 {
-    struct gw_buf b;
+    struct gw_buf b, numbered;
     if (!f)
         return;
     gw_buf_init(&b, 0);
+    gw_buf_init(&numbered, 0);
+    gw_buf_add_str(&numbered, words);
     gw_formula_print(&b, x->catalog->rules, f);
-    print_block(words, gw_buf_span(&b));
+    add_numbered(&numbered, x, gw_buf_span(&b));
+    print_block("", gw_buf_span(&numbered));
     gw_buf_fini(&b);
+    gw_buf_fini(&numbered);
 }
 
 /* What one policy, or all together, come to. */
@@ -165,7 +222,7 @@ static enum gw_explain_truth print_solution(const struct gw_explain *x,
         print_block("  ", gw_buf_span(&s.steps));
     if (err.code != GW_OK)
         print_block("  could not be read: ", gw_span_of(err.text));
-    print_formula(x, is_whole ? "" : "  true for whom ", s.formula);
+    print_formula(x, is_whole ? "  for whom " : "  true for whom ", s.formula);
     if (!is_whole)
         print_block("  for this caller it is ", gw_span_of(truths[s.truth]));
     enum gw_explain_truth truth = s.truth;
@@ -178,12 +235,10 @@ struct verdict {
     struct gw_span let_in;   /* a permissive policy that is true */
     struct gw_span kept_out; /* a restrictive one that is not */
     enum gw_explain_truth kept_out_by;
-    bool has_permissive;
 };
 
 static void note(struct verdict *v, const struct gw_plan_policy *p, enum gw_explain_truth truth)
 {
-    v->has_permissive |= p->permissive;
     if (p->permissive && truth == GW_EXPLAIN_TRUE && !v->let_in.p)
         v->let_in = p->name;
     if (p->permissive || truth == GW_EXPLAIN_TRUE || v->kept_out.p)
@@ -198,7 +253,7 @@ static void print_verdict(const struct gw_explain *x, const struct verdict *v,
     const struct gw_rules *rules = x->catalog->rules;
     if (facts->trouble != UINT32_MAX) {
         const struct gw_fact_def *def = &rules->facts[facts->trouble];
-        gw_explain_say("rowcast", "not visible: %.*s %s for these claims", (int)def->sql.n,
+        gw_explain_say("rowcast", "not visible: fact %.*s %s for these claims", (int)def->sql.n,
                        def->sql.p,
                        facts->facts[facts->trouble].state == GW_DATUM_ERROR ? "raises an error"
                                                                             : "is not known");
@@ -219,7 +274,9 @@ bool gw_explain_print_policies(struct gw_explain *x, struct gw_explain_solver *s
                                const struct gw_explain_facts *facts)
 {
     const struct gw_plan *plan = x->access->plan;
-    struct verdict v = {.has_permissive = false};
+    struct verdict v = {.let_in = {0}};
+    if (solver)
+        gw_explain_print_facts(x, plan, facts);
     for (uint32_t i = 0; i < plan->n_policies; i++) {
         const struct gw_plan_policy *p = &plan->policies[i];
         print_head(x, p);
@@ -228,9 +285,8 @@ bool gw_explain_print_policies(struct gw_explain *x, struct gw_explain_solver *s
     }
     if (!solver)
         return false;
-    gw_explain_say("may see", "%s", "the row, by all of them together:");
+    gw_explain_say("together", "they are true");
     enum gw_explain_truth truth = print_solution(x, solver, plan->expr, true);
-    gw_explain_print_facts(x, plan, facts);
     print_verdict(x, &v, truth, facts);
     return truth == GW_EXPLAIN_TRUE;
 }
@@ -247,7 +303,8 @@ void gw_explain_print_facts(const struct gw_explain *x, const struct gw_plan *pl
     for (uint32_t i = 0; i < plan->n_facts; i++) {
         uint32_t fact = plan->facts[i];
         gw_buf_reset(&b);
-        gw_buf_add_span(&b, x->catalog->rules->facts[fact].sql);
+        gw_buf_printf(&b, "$%u: ", i + 1);
+        gw_explain_add_sql(&b, x->catalog->rules->facts[fact].sql);
         gw_buf_add_str(&b, " = ");
         gw_explain_add_value(&b, &facts->texts[fact]);
         if (facts->differ[fact])

@@ -98,7 +98,7 @@ static void on_external(void *ctx, uint32_t external, const struct gw_datum *arg
         return;
     gw_buf_init(&line, 0);
     gw_buf_add_str(&line, "Postgres evaluates ");
-    gw_buf_add_span(&line, e->sql);
+    gw_explain_add_sql(&line, e->sql);
     for (uint32_t i = 0; i < e->n_args; i++) {
         gw_buf_printf(&line, "%sa%u = ", i ? ", " : " with ", i + 1);
         gw_explain_add_value(&line, &args[i]);

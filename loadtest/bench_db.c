@@ -56,6 +56,22 @@ void bench_db_exec(struct bench_db *db, const char *format, ...)
     PQclear(bench_db_query(db, sql));
 }
 
+void bench_db_copy(struct bench_db *db, const char *table, struct gw_span rows)
+{
+    char sql[120];
+    snprintf(sql, sizeof sql, "COPY %s FROM STDIN", table);
+    PGresult *r = PQexec(db->conn, sql);
+    if (PQresultStatus(r) != PGRES_COPY_IN || PQputCopyData(db->conn, rows.p, (int)rows.n) != 1 ||
+        PQputCopyEnd(db->conn, NULL) != 1)
+        die("%s", PQerrorMessage(db->conn));
+    PQclear(r);
+    while ((r = PQgetResult(db->conn))) {
+        if (PQresultStatus(r) != PGRES_COMMAND_OK)
+            die("%s", PQerrorMessage(db->conn));
+        PQclear(r);
+    }
+}
+
 static void exec_file(struct bench_db *db, const char *name)
 {
     char path[512];

@@ -1,6 +1,7 @@
-/* bench_db: the database side of the measurements: a private Postgres with the tripsage schema, grown
- * by dataset.sql; the catalog and the access state as the gateway itself would load them; and the
- * replication stream of a workload, recorded message by message so that it can be played again and again.
+/* bench_db: the database side of the measurements: a private Postgres with the tripsage schema,
+ * grown by dataset.sql; the catalog and the access state as the gateway itself would load them; and
+ * the replication stream of a workload, recorded message by message so that it can be played again
+ * and again.
  *
  * Anything that fails ends the program with a message. Owner: the main thread. */
 #ifndef BENCH_DB_H
@@ -26,13 +27,16 @@ void bench_db_free(struct bench_db *db);
 void bench_db_exec(struct bench_db *db, const char *format, ...) GW_PRINTF(2, 3);
 /* Rows of one statement; owned by the caller (PQclear). */
 PGresult *bench_db_query(struct bench_db *db, const char *sql);
+/* rows: in COPY's text format. */
+void bench_db_copy(struct bench_db *db, const char *table, struct gw_span rows);
 
 /* Owned, one reference. */
 struct gw_catalog *bench_db_catalog(struct bench_db *db);
 /* Every table that policies look into, whole; owned by the caller (gw_db_request_free). */
 struct gw_db_request *bench_db_read_state(struct bench_db *db, const struct gw_catalog *catalog);
 
-/* A recorded stream: CopyData payloads as a walsender sends them ('w', positions, clock, message). */
+/* A recorded stream: CopyData payloads as a walsender sends them ('w', positions, clock, message).
+ */
 struct bench_log {
     struct gw_buf bytes;
     uint32_t n;

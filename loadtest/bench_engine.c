@@ -234,8 +234,8 @@ void bench_engine_connect(struct bench_engine *e, const char *user_id, const cha
     answer(e);
     drain(e);
     if ((e->n_sessions & (e->n_sessions - 1)) == 0)
-        e->sessions = gw_realloc(e->sessions, (e->n_sessions ? e->n_sessions * 2 : 1) *
-                                                  sizeof *e->sessions);
+        e->sessions =
+            gw_realloc(e->sessions, (e->n_sessions ? e->n_sessions * 2 : 1) * sizeof *e->sessions);
     e->sessions[e->n_sessions++] = ss;
     gw_claims_unref(claims);
 }

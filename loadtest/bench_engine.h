@@ -1,10 +1,10 @@
-/* bench_engine: the gateway between the walsender's bytes and the sessions' outboxes, without threads,
- * loop and sockets: assembler, fold, access state, solver, callers, judge, history, one shard. What
- * the wal thread, the hub and a worker do runs here one after the other, so that the time of one
- * core is the time of the whole way.
+/* bench_engine: the gateway between the walsender's bytes and the sessions' outboxes, without
+ * threads, loop and sockets: assembler, fold, access state, solver, callers, judge, history, one
+ * shard. What the wal thread, the hub and a worker do runs here one after the other, so that the
+ * time of one core is the time of the whole way.
  *
- * The steps are those of gateway/hub_judge.c for a transaction that waits for nothing; a policy that
- * would wait (something only Postgres can evaluate) ends the program. */
+ * The steps are those of gateway/hub_judge.c for a transaction that waits for nothing; a policy
+ * that would wait (something only Postgres can evaluate) ends the program. */
 #ifndef BENCH_ENGINE_H
 #define BENCH_ENGINE_H
 
@@ -49,10 +49,11 @@ struct bench_engine {
 struct bench_engine *bench_engine_new(const struct gw_catalog *catalog,
                                       const struct gw_db_request *rows);
 void bench_engine_free(struct bench_engine *e);
-/* As after a start: the access state as read, nothing remembered, no relation known. Clients stay. */
+/* As after a start: the access state as read, nothing remembered, no relation known. Clients stay.
+ */
 void bench_engine_reset(struct bench_engine *e);
-/* A client with a session, a channel and a subscription; role authenticated. tables: names in schema
- * public, NULL at the end; "*" is a wildcard. */
+/* A client with a session, a channel and a subscription; role authenticated. tables: names in
+ * schema public, NULL at the end; "*" is a wildcard. */
 void bench_engine_connect(struct bench_engine *e, const char *user_id, const char *const *tables);
 /* The next message of a recorded stream; true: it ended a transaction, which is delivered now. */
 bool bench_engine_feed(struct bench_engine *e, struct gw_span copy_data);

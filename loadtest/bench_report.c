@@ -3,9 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define SLOTS 8
-#define NUMBER_BYTES 40
-
 void bench_report_init(struct bench_report *r)
 {
     gw_buf_init(&r->json, 0);
@@ -52,14 +49,11 @@ void bench_row(const char *format, ...)
     fflush(stdout);
 }
 
-const char *bench_thousands(double value)
+const char *bench_thousands(char out[BENCH_NUMBER], double value)
 {
-    static char slots[SLOTS][NUMBER_BYTES];
-    static unsigned next;
-    char digits[NUMBER_BYTES / 2];
-    char *out = slots[next++ % SLOTS], *at = out;
+    char digits[BENCH_NUMBER / 2], *at = out;
     int n = snprintf(digits, sizeof digits, "%.0f", value);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && i < (int)sizeof digits - 1; i++) {
         if (i > 0 && (n - i) % 3 == 0 && digits[i - 1] != '-')
             *at++ = ' ';
         *at++ = digits[i];

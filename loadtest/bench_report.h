@@ -16,9 +16,10 @@ void bench_report_add(struct bench_report *r, double value, const char *key, ...
 bool bench_report_write(struct bench_report *r, const char *path);
 
 void bench_heading(const char *text);
-/* Markdown row: cells separated by '|' in text already. */
+/* A row of a Markdown table; its cells are divided by " | " in the format. */
 void bench_row(const char *format, ...) GW_PRINTF(1, 2);
-/* A number with thin thousands: "1 234 567". Borrowed until the eighth call after. */
-const char *bench_thousands(double value);
+/* A whole number with its thousands apart: "1 234 567". Returns out. */
+#define BENCH_NUMBER 40
+const char *bench_thousands(char out[BENCH_NUMBER], double value);
 
 #endif

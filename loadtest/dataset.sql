@@ -25,17 +25,17 @@ DECLARE
 BEGIN
     SET LOCAL session_replication_role = replica; -- no triggers: keys are known to be right
     INSERT INTO public.currencies (code, name, symbol, units_per_euro)
-    SELECT chr(65 + n / 26) || chr(65 + n % 26) || 'X', 'Currency ' || n, chr(65 + n), 1 + n
+    SELECT CASE n WHEN 0 THEN 'EUR' ELSE 'A' || chr(65 + n) || 'X' END, 'Currency ' || n, chr(65 + n), 1 + n
     FROM generate_series(0, 19) AS n;
     INSERT INTO public.destinations (id, name, country, currency, time_zone, latitude, longitude, tags)
-    SELECT n, 'Place ' || n, 'Country ' || n % 40, 'AAX', 'UTC', n % 90, n % 180, '{coast,food}'
+    SELECT n, 'Place ' || n, 'Country ' || n % 40, 'EUR', 'UTC', n % 90, n % 180, '{coast,food}'
     FROM generate_series(1, 200) AS n;
     INSERT INTO auth.users (id, email, full_name, created_at)
     SELECT load.user_id(n), n || '@example.org', 'User ' || n, start FROM generate_series(1, users) AS n;
     INSERT INTO public.trips (id, user_id, name, destination, start_date, end_date, currency, tags, preferences,
                               created_at, updated_at)
     SELECT t, load.user_id(t * 7919 % users + 1), 'Trip ' || t, 'Place ' || t % 200 + 1,
-           date '2027-03-01' + (t % 300)::int, date '2027-03-08' + (t % 300)::int, 'AAX', '{coast,food}',
+           date '2027-03-01' + (t % 300)::int, date '2027-03-08' + (t % 300)::int, 'EUR', '{coast,food}',
            '{"pace": "slow", "vegetarian": true}', start, start
     FROM generate_series(1, trips) AS t;
     INSERT INTO public.trip_collaborators (trip_id, user_id, role, created_at)
@@ -47,7 +47,7 @@ BEGIN
     SELECT t, load.user_id(t * 7919 % users + 1), (ARRAY['activity', 'meal', 'transport', 'event'])[n],
            'Item ' || n || ' of trip ' || t, 'Be there ten minutes early and bring the tickets.',
            'Some street ' || n, start + t * interval '1 hour', start + t * interval '1 hour' + interval '45 minutes',
-           n * 10, 12.50, 'AAX', '{"day": 1, "source": "planner"}', start, start, load.user_id(t * 7919 % users + 1)
+           n * 10, 12.50, 'EUR', '{"day": 1, "source": "planner"}', start, start, load.user_id(t * 7919 % users + 1)
     FROM generate_series(1, trips) AS t, generate_series(1, 4) AS n;
     INSERT INTO public.flights (trip_id, user_id, airline, flight_number, origin, destination, departure_time,
                                 arrival_time, price, created_at, updated_at)
@@ -89,7 +89,7 @@ BEGIN
         WHERE id = load.pick(i, 2, trips * 4) + 1;
     WHEN op < 330 THEN
         INSERT INTO public.itinerary_items (trip_id, user_id, item_type, title, location, start_time, price, currency)
-        SELECT id, user_id, 'meal', 'Item, new ' || i, 'Some street 7', created_at, 20, 'AAX'
+        SELECT id, user_id, 'meal', 'Item, new ' || i, 'Some street 7', created_at, 20, 'EUR'
         FROM public.trips WHERE id = trip;
     WHEN op < 370 THEN
         DELETE FROM public.itinerary_items WHERE id = load.pick(i, 2, trips * 4) + 1;

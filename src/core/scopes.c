@@ -194,7 +194,7 @@ static void scope_add(struct walk *w, uint32_t column, struct gw_datum value)
 }
 
 static void follow_row(struct walk *w, uint32_t slot, const struct gw_state_row *row,
-                       unsigned depth);
+                       uint64_t been);
 
 static int index_on(const struct gw_state_table_def *def, uint32_t column)
 {
@@ -204,12 +204,13 @@ static int index_on(const struct gw_state_table_def *def, uint32_t column)
     return -1;
 }
 
-/* Rows of the table bound to slot whose column has that value. */
+/* Rows of the table bound to slot whose column has that value. been: bits of the slots on the way
+ * here, so that no way leads in a circle. */
 static void follow_value(struct walk *w, uint32_t slot, uint32_t column,
-                         const struct gw_datum *value, unsigned depth)
+                         const struct gw_datum *value, uint64_t been)
 {
     uint32_t table = w->g->table_of[slot];
-    if (table == UINT32_MAX || depth > DEPTH_MAX)
+    if (table == UINT32_MAX || (been >> slot & 1) || __builtin_popcountll(been) > DEPTH_MAX)
         return;
     const struct gw_state_table_def *def = &w->env->catalog->rules->tables[table];
     int index = index_on(def, column);
@@ -229,12 +230,12 @@ static void follow_value(struct walk *w, uint32_t slot, uint32_t column,
     for (uint32_t i = 0; i < hits.n; i++) {
         struct gw_datum cell = gw_state_cell(w->env->state, rows[i], table, column);
         if (cell.state == GW_DATUM_VALUE && gw_key_eq(cell.key, value->key))
-            follow_row(w, slot, rows[i], depth + 1);
+            follow_row(w, slot, rows[i], been | UINT64_C(1) << slot);
     }
 }
 
 static void follow_link(struct walk *w, const struct link *l, const struct gw_datum *value,
-                        unsigned depth)
+                        uint64_t been)
 {
     if (value->state == GW_DATUM_NULL)
         return;
@@ -243,7 +244,7 @@ static void follow_link(struct walk *w, const struct link *l, const struct gw_da
     else if (l->to_slot == 0)
         scope_add(w, l->to_column, *value);
     else
-        follow_value(w, l->to_slot, l->to_column, value, depth);
+        follow_value(w, l->to_slot, l->to_column, value, been);
 }
 
 /* Whether some link leads from the slot straight to the row judged: then no other is followed. */
@@ -256,7 +257,7 @@ static bool reaches_row(const struct graph *g, uint32_t slot)
 }
 
 static void follow_row(struct walk *w, uint32_t slot, const struct gw_state_row *row,
-                       unsigned depth)
+                       uint64_t been)
 {
     const struct graph *g = w->g;
     bool is_straight = reaches_row(g, slot);
@@ -266,7 +267,7 @@ static void follow_row(struct walk *w, uint32_t slot, const struct gw_state_row 
             continue;
         struct gw_datum value =
             gw_state_cell(w->env->state, row, g->table_of[slot], l->column);
-        follow_link(w, l, &value, depth);
+        follow_link(w, l, &value, been);
     }
 }
 
@@ -297,7 +298,7 @@ static void follow_image(struct walk *w, uint32_t slot, const struct gw_change *
         if (l->slot != slot || (is_straight && l->to_slot != 0))
             continue;
         struct gw_datum value = image_cell(&def->columns[l->column], change, image);
-        follow_link(w, l, &value, 0);
+        follow_link(w, l, &value, UINT64_C(1) << slot);
     }
 }
 
@@ -351,7 +352,7 @@ static void follow_change(struct walk *w, uint32_t table, const struct gw_change
             (w->g->by_identity[slot] && change->op != GW_OP_UPDATE))
             continue;
         if (row)
-            follow_row(w, slot, row, 0);
+            follow_row(w, slot, row, UINT64_C(1) << slot);
         else if (change->old && change->op != GW_OP_INSERT)
             follow_image(w, slot, change, change->old);
         if (change->new_)

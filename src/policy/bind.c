@@ -66,7 +66,7 @@ static struct gw_bound *bind_text(struct gw_binder *b, struct gw_bind_env *env,
     env->sql = text->sql;
     gw_bind_kind(gw_bind_at(list, 0), &target);
     struct gw_bind_scope *scope = row_scope(b, at);
-    return scope ? gw_bind_condition(b, scope, gw_bind_member(target, "val")) : NULL;
+    return scope ? gw_bind_filter(b, scope, gw_bind_member(target, "val")) : NULL;
 }
 
 /* One policy, on at->var. The names in it were resolved when it was created; the search_path is the
@@ -188,6 +188,7 @@ struct gw_bound_result gw_bind_policy(struct gw_binder *b, const struct gw_catal
     b->next_var = next_var;
     b->env = NULL;
     b->n_nodes = b->depth = b->n_inlined = b->n_guards = 0;
+    b->is_filter = false;
     gw_buf_reset(&b->why);
     if (qual.n == 0)
         gw_bind_fail(b, "the policy has no expression");

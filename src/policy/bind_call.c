@@ -17,6 +17,11 @@ struct callee {
     struct args args;
 };
 
+struct result {
+    bool may_have_rows; /* where the call stands */
+    struct gw_bind_rows rows;
+};
+
 /* ---- arguments ---- */
 
 static const struct {
@@ -178,7 +183,8 @@ static bool choose(struct gw_binder *b, const struct callee *call, struct choice
 
 /* ---- built-in functions ---- */
 
-/* The name of a setting is constant: what else might be asked could not be told. */
+/* The name of a setting is constant: what else might be asked could not be told. Those without a
+ * dot are the server's own; of them only the role is known. */
 static struct gw_bound *bind_setting(struct gw_binder *b, const struct args *args)
 {
     const struct gw_bound *name = args->n ? args->items[0] : NULL;
@@ -186,6 +192,11 @@ static struct gw_bound *bind_setting(struct gw_binder *b, const struct args *arg
     bool is_missing_known = !missing || gw_bind_is_true(missing) || gw_bind_is_false(missing);
     if (!name || name->op != GW_B_CONST || name->is_null || !is_missing_known)
         return gw_bind_fail(b, "calls current_setting() for a name that is not constant");
+    if (gw_span_is_nocase(name->text, "role"))
+        return gw_bind_unary(b, GW_B_CAST, GW_T_TEXT, gw_bind_node(b, GW_B_ROLE, GW_T_NAME, 0));
+    if (!memchr(name->text.p, '.', name->text.n))
+        return gw_bind_fail(b, "reads the setting %.*s of the server", (int)name->text.n,
+                            name->text.p);
     struct gw_bound *node = gw_bind_node(b, GW_B_SETTING, GW_T_TEXT, 0);
     if (node) {
         node->text = name->text;
@@ -208,7 +219,8 @@ static struct gw_bound *bind_regclass(struct gw_binder *b, const struct args *ar
     return gw_bind_fail(b, "calls to_regclass() for something else than a known table");
 }
 
-static struct gw_bound *bind_builtin(struct gw_binder *b, const struct callee *call, bool *has_rows)
+static struct gw_bound *bind_builtin(struct gw_binder *b, const struct callee *call,
+                                     struct result *out)
 {
     const struct gw_bind_builtin *f = gw_bind_builtin_find(call->name);
     if (gw_span_is(call->name, "current_setting"))
@@ -217,7 +229,7 @@ static struct gw_bound *bind_builtin(struct gw_binder *b, const struct callee *c
         return bind_regclass(b, &call->args);
     if (gw_bind_is_aggregate(call->name))
         return gw_bind_fail(b, "uses %.*s()", (int)call->name.n, call->name.p);
-    if (!f || (f->returns_rows && !has_rows))
+    if (!f || (f->returns_rows && !out->may_have_rows))
         return gw_bind_fail(b, "calls %.*s(), %s", (int)call->name.n, call->name.p,
                             f ? "which returns rows"
                               : "which is no known function, or one that may look at who asks");
@@ -233,8 +245,7 @@ static struct gw_bound *bind_builtin(struct gw_binder *b, const struct callee *c
     node->text = gw_bind_quote(b, GW_SPAN_LIT("pg_catalog"), call->name);
     node->type_oid = gw_bind_builtin_type(b, f, node);
     node->volatility = f->volatility;
-    if (has_rows)
-        *has_rows = f->returns_rows;
+    out->rows.has_rows = f->returns_rows;
     return node;
 }
 
@@ -279,62 +290,69 @@ static bool complete_args(struct gw_binder *b, const struct gw_catalog_function 
 }
 
 static bool bind_user(struct gw_binder *b, const struct gw_catalog_function *fn,
-                      const struct args *args, struct gw_bind_query **q, struct gw_bound **value)
+                      const struct args *args, struct result *out)
 {
     struct gw_bound *placed[GW_BIND_ARGS_MAX];
     if (!check_execute(b, fn) || !complete_args(b, fn, args, placed))
         return false;
     if (!fn->returns_set) {
-        *value = gw_bind_inline(b, fn, placed);
-        return *value != NULL;
+        out->rows.value = gw_bind_inline(b, fn, placed);
+        return out->rows.value != NULL;
     }
-    if (!q) {
+    if (!out->may_have_rows) {
         gw_bind_fail(b, "calls %.*s, which returns rows, for a value", (int)fn->name.n, fn->name.p);
         return false;
     }
-    *q = gw_bind_inline_rows(b, fn, placed);
-    return *q != NULL;
+    out->rows.q = gw_bind_inline_rows(b, fn, placed);
+    return out->rows.q != NULL;
 }
 
-/* q and has_rows NULL: one value is wanted. */
+static bool bind_callee(struct gw_binder *b, const struct callee *call, struct result *out)
+{
+    struct choice choice;
+    bool is_bare = call->schema.n == 0;
+    if (!choose(b, call, &choice))
+        return false;
+    if (choice.best && is_bare && gw_bind_builtin_find(call->name)) {
+        gw_bind_fail(b, "calls %.*s, which is built in and %.*s's, too", (int)call->name.n,
+                     call->name.p, (int)choice.best->schema.n, choice.best->schema.p);
+        return false;
+    }
+    if (choice.best)
+        return bind_user(b, choice.best, &call->args, out);
+    if (is_bare || gw_span_is(call->schema, "pg_catalog")) {
+        out->rows.value = bind_builtin(b, call, out);
+        return out->rows.value != NULL;
+    }
+    gw_bind_fail(b, "calls %.*s.%.*s, which is no known function with these arguments",
+                 (int)call->schema.n, call->schema.p, (int)call->name.n, call->name.p);
+    return false;
+}
+
 static bool bind_here(struct gw_binder *b, struct gw_bind_scope *scope, const struct json_t *node,
-                      struct gw_bind_query **q, struct gw_bound **value, bool *has_rows)
+                      struct result *out)
 {
     const struct json_t *names = gw_bind_member(node, "funcname");
     size_t n = gw_bind_size(names);
     struct callee call = {.name = n ? gw_bind_name_at(names, n - 1) : (struct gw_span){0},
                           .schema = n > 1 ? gw_bind_name_at(names, n - 2) : (struct gw_span){0}};
-    struct choice choice;
-    if (!check_form(b, node, call.name) ||
-        !bind_args(b, scope, gw_bind_member(node, "args"), &call.args) ||
-        !choose(b, &call, &choice))
-        return false;
-    bool is_bare = call.schema.n == 0;
-    if (choice.best && is_bare && gw_bind_builtin_find(call.name)) {
-        gw_bind_fail(b, "calls %.*s, which is built in and %.*s's, too", (int)call.name.n,
-                     call.name.p, (int)choice.best->schema.n, choice.best->schema.p);
-        return false;
-    }
-    if (choice.best)
-        return bind_user(b, choice.best, &call.args, q, value);
-    if (is_bare || gw_span_is(call.schema, "pg_catalog")) {
-        *value = bind_builtin(b, &call, has_rows);
-        return *value != NULL;
-    }
-    gw_bind_fail(b, "calls %.*s.%.*s, which is no known function with these arguments",
-                 (int)call.schema.n, call.schema.p, (int)call.name.n, call.name.p);
-    return false;
+    return check_form(b, node, call.name) &&
+           bind_args(b, scope, gw_bind_member(node, "args"), &call.args) &&
+           bind_callee(b, &call, out);
 }
 
 struct gw_bound *gw_bind_call(struct gw_binder *b, struct gw_bind_scope *scope,
                               const struct json_t *node)
 {
-    struct gw_bound *value = NULL;
-    return bind_here(b, scope, node, NULL, &value, NULL) ? value : NULL;
+    struct result result = {.may_have_rows = false};
+    return bind_here(b, scope, node, &result) ? result.rows.value : NULL;
 }
 
 bool gw_bind_call_rows(struct gw_binder *b, struct gw_bind_scope *scope, const struct json_t *node,
-                       struct gw_bind_query **q, struct gw_bound **value, bool *has_rows)
+                       struct gw_bind_rows *out)
 {
-    return bind_here(b, scope, node, q, value, has_rows);
+    struct result result = {.may_have_rows = true};
+    bool ok = bind_here(b, scope, node, &result);
+    *out = result.rows;
+    return ok;
 }

@@ -72,6 +72,13 @@ struct gw_bound *gw_bind_condition(struct gw_binder *b, struct gw_bind_scope *sc
     return gw_bind_hint(b, gw_bind_expr(b, scope, node), GW_T_BOOL);
 }
 
+struct gw_bound *gw_bind_filter(struct gw_binder *b, struct gw_bind_scope *scope,
+                                const struct json_t *node)
+{
+    b->is_filter = true;
+    return gw_bind_condition(b, scope, node);
+}
+
 static struct gw_bound *bind_bool_expr(struct gw_binder *b, struct gw_bind_scope *scope,
                                        const struct json_t *node)
 {
@@ -81,7 +88,9 @@ static struct gw_bound *bind_bool_expr(struct gw_binder *b, struct gw_bind_scope
                           : gw_span_is(what, "OR_EXPR") ? GW_B_OR
                                                         : GW_B_NOT;
     struct gw_bound *out = gw_bind_node(b, op, GW_T_BOOL, (uint32_t)gw_bind_size(args));
+    bool is_filter = b->is_filter && op != GW_B_NOT;
     for (uint32_t i = 0; out && i < out->n_args; i++) {
+        b->is_filter = is_filter;
         out->args[i] = gw_bind_condition(b, scope, gw_bind_at(args, i));
         if (!out->args[i])
             return NULL;
@@ -304,6 +313,7 @@ struct gw_bound *gw_bind_expr(struct gw_binder *b, struct gw_bind_scope *scope,
     const struct json_t *body;
     const char *kind = gw_bind_kind(node, &body);
     struct gw_bound *out = NULL;
+    b->is_filter = b->is_filter && (strcmp(kind, "BoolExpr") == 0 || strcmp(kind, "SubLink") == 0);
     if (!gw_bind_enter(b))
         return NULL;
     size_t i = 0, n = sizeof HANDLERS / sizeof *HANDLERS;
@@ -313,6 +323,7 @@ struct gw_bound *gw_bind_expr(struct gw_binder *b, struct gw_bind_scope *scope,
         out = HANDLERS[i].bind(b, scope, body);
     else
         gw_bind_fail(b, "holds a %s", *kind ? kind : "hole");
+    b->is_filter = false;
     gw_bind_leave(b);
     return out;
 }

@@ -204,13 +204,11 @@ static bool from_function(struct gw_binder *b, struct gw_bind_scope *scope, stru
         gw_bind_fail(b, "uses ROWS FROM, WITH ORDINALITY or a column list in FROM");
         return false;
     }
-    struct gw_bind_query *q = NULL;
-    struct gw_bound *value = NULL;
-    bool has_rows = false;
-    if (!gw_bind_call_rows(b, scope, call, &q, &value, &has_rows))
+    struct gw_bind_rows result;
+    if (!gw_bind_call_rows(b, scope, call, &result))
         return false;
-    if (!q)
-        q = query_of_value(b, value, has_rows);
+    struct gw_bind_query *q =
+        result.q ? result.q : query_of_value(b, result.value, result.has_rows);
     if (q && q->n_columns == 1 && q->names[0].n == 0) /* a scalar: called as its table is */
         q->names[0] = gw_arena_copy(b->arena, alias ? gw_bind_string(alias, "aliasname")
                                                     : function_name(call));
@@ -311,7 +309,7 @@ static bool bind_on(struct gw_binder *b, const struct join *j, const struct json
         return bind_using(b, j, names, on);
     uint32_t outer = j->scope->first;
     j->scope->first = j->first; /* ON sees its own join only */
-    *on = gw_bind_condition(b, j->scope, quals);
+    *on = gw_bind_filter(b, j->scope, quals);
     j->scope->first = outer;
     return *on != NULL;
 }

@@ -94,6 +94,7 @@ struct gw_binder {
     const struct gw_bind_env *env;
     struct gw_buf why; /* not empty: failed */
     uint32_t n_nodes, depth, n_inlined;
+    bool is_filter;    /* of what is bound next, NULL and false count the same */
     uint32_t n_guards; /* tables whose policies are being read */
     const struct gw_catalog_table *guards[GW_BIND_INLINE_MAX];
     struct gw_map texts; /* struct gw_bind_text by text */
@@ -255,6 +256,9 @@ struct gw_bound *gw_bind_expr(struct gw_binder *b, struct gw_bind_scope *scope,
                               const struct json_t *node);
 struct gw_bound *gw_bind_condition(struct gw_binder *b, struct gw_bind_scope *scope,
                                    const struct json_t *node);
+/* A condition of which only matters whether it is true. */
+struct gw_bound *gw_bind_filter(struct gw_binder *b, struct gw_bind_scope *scope,
+                                const struct json_t *node);
 
 /* bind_op.c */
 struct gw_bound *gw_bind_compare(struct gw_binder *b, const char *op, struct gw_bound *l,
@@ -297,10 +301,14 @@ uint32_t gw_bind_builtin_type(const struct gw_binder *b, const struct gw_bind_bu
 /* bind_call.c */
 struct gw_bound *gw_bind_call(struct gw_binder *b, struct gw_bind_scope *scope,
                               const struct json_t *node);
-/* A call where rows may stand: *q for a function of the user's that returns rows, else the value;
- * *has_rows: of a built-in one. */
+/* What a call comes to where rows may stand. */
+struct gw_bind_rows {
+    struct gw_bind_query *q; /* of a function of the user's that returns rows */
+    struct gw_bound *value;  /* else */
+    bool has_rows;           /* value: a built-in function that returns rows */
+};
 bool gw_bind_call_rows(struct gw_binder *b, struct gw_bind_scope *scope, const struct json_t *node,
-                       struct gw_bind_query **q, struct gw_bound **value, bool *has_rows);
+                       struct gw_bind_rows *out);
 
 /* bind_function.c: args has one per parameter. */
 struct gw_bound *gw_bind_inline(struct gw_binder *b, const struct gw_catalog_function *fn,

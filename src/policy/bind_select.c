@@ -117,8 +117,13 @@ static struct gw_span column_name(const struct json_t *node)
     return gw_bind_size(list) ? gw_bind_name_at(list, gw_bind_size(list) - 1) : (struct gw_span){0};
 }
 
+struct column {
+    struct gw_span name;
+    uint32_t type; /* cast to; 0: none */
+};
+
 static bool add_rows(struct gw_binder *b, struct target *t, const struct gw_bind_query *q,
-                     struct gw_span name, uint32_t type)
+                     struct column column)
 {
     struct gw_bound *const *columns;
     if (q->n_columns != 1) {
@@ -127,7 +132,7 @@ static bool add_rows(struct gw_binder *b, struct target *t, const struct gw_bind
     }
     if (!gw_bind_flatten(b, t->scope, t->arm, q, &columns))
         return false;
-    return add_target(b, t, gw_bind_cast(b, columns[0], type), name);
+    return add_target(b, t, gw_bind_cast(b, columns[0], column.type), column.name);
 }
 
 /* A call, casts around it aside: it may return rows. */
@@ -135,28 +140,25 @@ static bool add_call(struct gw_binder *b, struct target *t, const struct json_t 
                      struct gw_span name)
 {
     const struct json_t *body;
-    uint32_t type = 0, outer = 0;
+    uint32_t outer = 0;
     const char *kind = gw_bind_kind(val, &body);
     if (strcmp(kind, "TypeCast") == 0) {
-        if (!gw_bind_type_name(b, gw_bind_member(body, "typeName"), &type))
+        if (!gw_bind_type_name(b, gw_bind_member(body, "typeName"), &outer))
             return false;
-        outer = type;
         gw_bind_kind(gw_bind_member(body, "arg"), &body);
     }
-    struct gw_bind_query *q = NULL;
-    struct gw_bound *value = NULL;
-    bool has_rows = false;
-    if (!gw_bind_call_rows(b, t->scope, body, &q, &value, &has_rows))
+    struct gw_bind_rows call;
+    if (!gw_bind_call_rows(b, t->scope, body, &call))
         return false;
-    if ((q || has_rows) && t->has_rows) {
+    if ((call.q || call.has_rows) && t->has_rows) {
         gw_bind_fail(b, "selects two functions that return rows");
         return false;
     }
-    t->has_rows = t->has_rows || q || has_rows;
-    t->arm->has_rows_fn = t->arm->has_rows_fn || has_rows;
-    if (q)
-        return add_rows(b, t, q, name, outer);
-    return add_target(b, t, gw_bind_cast(b, value, outer), name);
+    t->has_rows = t->has_rows || call.q || call.has_rows;
+    t->arm->has_rows_fn = t->arm->has_rows_fn || call.has_rows;
+    if (call.q)
+        return add_rows(b, t, call.q, (struct column){name, outer});
+    return add_target(b, t, gw_bind_cast(b, call.value, outer), name);
 }
 
 static bool is_call(const struct json_t *val)
@@ -226,7 +228,7 @@ static bool bind_arm(struct gw_binder *b, const struct json_t *select, struct gw
         if (!gw_bind_from(b, scope, arm, gw_bind_at(from, i)))
             return false;
     if (where) {
-        struct gw_bound *condition = gw_bind_condition(b, scope, where);
+        struct gw_bound *condition = gw_bind_filter(b, scope, where);
         arm->where = arm->where && condition ? gw_bind_and(b, arm->where, condition) : condition;
         if (!arm->where)
             return false;
@@ -267,6 +269,8 @@ static struct gw_bind_scope *with_scope(struct gw_binder *b, const struct json_t
         if (!scope || !cte)
             return NULL;
         gw_bind_kind(gw_bind_at(list, i), &node);
+        if (!gw_bind_member(gw_bind_member(node, "ctequery"), "SelectStmt"))
+            return gw_bind_fail(b, "writes in WITH"); /* it would run, named or not */
         *cte = (struct gw_bind_cte){
             .name = gw_bind_string(node, "ctename"), .node = node, .scope = up};
         scope->ctes = cte;

@@ -148,7 +148,8 @@ struct gw_bound *gw_bind_in(struct gw_binder *b, struct gw_bound *value, struct 
 struct link {
     const struct json_t *node;
     struct gw_bind_scope *scope;
-    const struct gw_bind_query *q;
+    struct gw_bind_query *q;
+    bool is_filter; /* NULL and false count the same */
 };
 
 static struct gw_bound *bind_exists(struct gw_binder *b, const struct link *l)
@@ -179,9 +180,35 @@ static struct gw_bound *bind_left(struct gw_binder *b, const struct link *l, str
     return left;
 }
 
+/* (a, b) IN (SELECT x, y …) as EXISTS (SELECT … a = x AND b = y): the same where only truth counts.
+ */
+static struct gw_bound *bind_row_in(struct gw_binder *b, const struct link *l,
+                                    const struct json_t *row)
+{
+    const struct json_t *names = gw_bind_member(l->node, "operName");
+    bool is_equal = !names || gw_span_is(gw_bind_name_at(names, 0), "=");
+    size_t n = gw_bind_size(row);
+    if (!l->is_filter || !is_equal || n != l->q->n_columns || l->q->limit != GW_BIND_LIMIT_NONE)
+        return gw_bind_fail(b, "compares rows with a sub-select");
+    for (uint32_t k = 0; k < n * l->q->n_arms; k++) {
+        struct gw_bind_arm *arm = l->q->arms[k / n];
+        struct gw_bound *left = gw_bind_expr(b, l->scope, gw_bind_at(row, k % n));
+        if (!left || !gw_bind_check_operands(b, GW_SPAN_LIT("="), left, arm->targets[k % n]))
+            return NULL;
+        struct gw_bound *equal = gw_bind_compare(b, "=", left, arm->targets[k % n]);
+        arm->where = arm->where && equal ? gw_bind_and(b, arm->where, equal) : equal;
+        if (!arm->where)
+            return NULL;
+    }
+    return gw_bind_exists(b, l->q);
+}
+
 static struct gw_bound *bind_any(struct gw_binder *b, const struct link *l)
 {
+    const struct json_t *test = gw_bind_member(l->node, "testexpr"), *row;
     struct gw_span op;
+    if (strcmp(gw_bind_kind(test, &row), "RowExpr") == 0)
+        return bind_row_in(b, l, gw_bind_member(row, "args"));
     struct gw_bound *left = bind_left(b, l, &op);
     return left ? gw_bind_in(b, left, op, l->q) : NULL;
 }
@@ -232,7 +259,8 @@ struct gw_bound *gw_bind_sub_link(struct gw_binder *b, struct gw_bind_scope *sco
 {
     struct gw_span kind = gw_bind_string(node, "subLinkType");
     const struct json_t *select = gw_bind_member(gw_bind_member(node, "subselect"), "SelectStmt");
-    struct link l = {.node = node, .scope = scope};
+    struct link l = {.node = node, .scope = scope, .is_filter = b->is_filter};
+    b->is_filter = false;
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
         if (!gw_span_is(kind, KINDS[i].kind))
             continue;

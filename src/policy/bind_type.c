@@ -197,6 +197,29 @@ static struct gw_span canonical_uuid(struct gw_binder *b, struct gw_span raw)
     return gw_arena_copy(b->arena, (struct gw_span){out, sizeof out});
 }
 
+static bool is_time(uint32_t type)
+{
+    return type == GW_T_DATE || type == GW_T_TIME || type == GW_T_TIMETZ ||
+           type == GW_T_TIMESTAMP || type == GW_T_TIMESTAMPTZ;
+}
+
+/* Texts that mean another value at another time or under another search_path. */
+static bool check_constant(struct gw_binder *b, struct gw_span text, uint32_t type)
+{
+    static const char *const WORDS[] = {"now", "today", "tomorrow", "yesterday"};
+    bool is_named = type == 24 || (type >= 2202 && type <= 2206) || type == 3734 || type == 3769 ||
+                    type == 4089 || type == 4096; /* regproc, regclass, regconfig, … */
+    if (is_named && !b->env->is_resolved)
+        gw_bind_fail(b, "names an object by a literal");
+    for (size_t i = 0; is_time(type) && i < text.n; i++)
+        for (size_t k = 0; k < sizeof WORDS / sizeof *WORDS; k++) {
+            size_t n = strlen(WORDS[k]);
+            if (text.n - i >= n && gw_span_is_nocase((struct gw_span){text.p + i, n}, WORDS[k]))
+                gw_bind_fail(b, "uses the literal '%.*s'", (int)text.n, text.p);
+        }
+    return b->why.n == 0;
+}
+
 static struct gw_bound *retyped(struct gw_binder *b, const struct gw_bound *node, uint32_t type)
 {
     struct gw_bound *copy = gw_bind_copy(b, node);
@@ -205,6 +228,8 @@ static struct gw_bound *retyped(struct gw_binder *b, const struct gw_bound *node
     copy->type_oid = type;
     if (copy->is_null)
         return copy;
+    if (!check_constant(b, node->text, type))
+        return NULL;
     if (gw_bind_is_integer(type) || type == GW_T_OID)
         copy->text = canonical_integer(b, node->text);
     else if (type == GW_T_BOOL)

@@ -188,7 +188,8 @@ static struct gw_expr *membership(struct gw_lower *l, const struct gw_bound *nod
     case GW_LOWER_EXACT:
         break;
     }
-    return gw_lower_three(l, quantified(l, node, true), quantified(l, node, false));
+    struct gw_expr *yes = quantified(l, node, true);
+    return gw_lower_three(l, yes, quantified(l, node, false));
 }
 
 /* ---- the one row of a sub-select ---- */
@@ -229,8 +230,8 @@ static struct gw_expr *over_single(struct gw_lower *l, const struct gw_bound *no
     case GW_LOWER_EXACT:
         break;
     }
-    return gw_lower_three(l, exists_where(l, test, arg, select, GW_LOWER_PASSES),
-                          exists_where(l, test, arg, select, GW_LOWER_FAILS));
+    struct gw_expr *yes = exists_where(l, test, arg, select, GW_LOWER_PASSES);
+    return gw_lower_three(l, yes, exists_where(l, test, arg, select, GW_LOWER_FAILS));
 }
 
 static struct gw_expr *scalar(struct gw_lower *l, const struct gw_bound *sub)

@@ -203,6 +203,23 @@ static struct gw_expr *coalesce(struct gw_lower *l, const struct gw_bound *node)
     return e;
 }
 
+static bool is_decided(const struct gw_expr *condition)
+{
+    return condition->op == GW_EXPR_CONST;
+}
+
+/* Without the branches that constants rule out. */
+static struct gw_expr *settled(struct gw_expr *e)
+{
+    while (e->n_args > 1 && is_decided(e->args[0])) {
+        if (gw_lower_is_true(e->args[0]))
+            return e->args[1];
+        e->args += 2;
+        e->n_args -= 2;
+    }
+    return e->n_args == 1 ? e->args[0] : e;
+}
+
 static struct gw_expr *of_case(struct gw_lower *l, const struct gw_bound *node)
 {
     struct gw_expr *e = choice(l, GW_EXPR_CASE, node, node->n_args);
@@ -217,7 +234,7 @@ static struct gw_expr *of_case(struct gw_lower *l, const struct gw_bound *node)
             return NULL;
         }
     }
-    return e;
+    return e ? settled(e) : NULL;
 }
 
 /* NULL where condition is true, else the value of node. */
@@ -235,7 +252,7 @@ static struct gw_expr *null_if(struct gw_lower *l, struct gw_expr *condition,
     e->args[1] = gw_lower_null(l, value->kind);
     e->args[2] = value;
     e->caller_free = condition->caller_free && value->caller_free;
-    return e->args[1] ? e : NULL;
+    return e->args[1] ? settled(e) : NULL;
 }
 
 static struct gw_expr *nullif(struct gw_lower *l, const struct gw_bound *node)

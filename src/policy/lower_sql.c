@@ -75,10 +75,15 @@ static void write_arg(struct gw_lower_sql *w, const struct gw_bound *node)
 
 static void write_column(struct gw_lower_sql *w, const struct gw_bound *node)
 {
-    if (w->is_sketch)
-        gw_buf_add_span(w->out, node->var->table->columns[node->column].name);
-    else
+    if (!w->is_sketch) {
         write_arg(w, node);
+        return;
+    }
+    if (node->var->number != 0) { /* not of the row judged */
+        gw_buf_add_span(w->out, node->var->table->name);
+        gw_buf_add_byte(w->out, '.');
+    }
+    gw_buf_add_span(w->out, node->var->table->columns[node->column].name);
 }
 
 /* request.jwt.claims is "claims", realtime.topic is "topic". */

@@ -56,6 +56,11 @@ struct tally {
     bool has_null, has_unknown, has_error, may_raise;
 };
 
+static bool fits(const struct gw_fact_def *def, const struct gw_datum *d)
+{
+    return d->state == GW_DATUM_VALUE && d->kind == def->kind && d->kind != GW_KIND_OPAQUE;
+}
+
 static struct tally tally_items(struct gw_solve_ctx *ctx, uint32_t fact, struct list l,
                                 struct gw_set *raises)
 {
@@ -68,11 +73,10 @@ static struct tally tally_items(struct gw_solve_ctx *ctx, uint32_t fact, struct 
         t.may_raise |= l.items[i].may_raise;
         t.has_null |= d->state == GW_DATUM_NULL;
         t.has_error |= d->state == GW_DATUM_ERROR;
-        bool is_value = d->state == GW_DATUM_VALUE;
-        bool fits = is_value && d->kind == def->kind && d->kind != GW_KIND_OPAQUE;
-        t.has_unknown |= d->state == GW_DATUM_UNKNOWN || (is_value && !fits);
-        if (fits)
+        if (fits(def, d))
             gw_union_add(&is, gw_set_is(fact, def->is_set, d->key));
+        else
+            t.has_unknown |= d->state == GW_DATUM_UNKNOWN || d->state == GW_DATUM_VALUE;
     }
     t.is = gw_union_finish(&is);
     return t;
@@ -158,9 +162,11 @@ struct gw_set gw_solve_compare_operands(struct gw_solve_ctx *ctx, const struct g
     const struct gw_value *v = a->is_fact ? &b->value : &a->value;
     if (cmp == GW_CMP_DISTINCT)
         return fact_distinct(ctx, fact, v, want, certainty, raises);
-    bool is_set = ctx->rules->facts[fact].is_set;
+    const struct gw_fact_def *def = &ctx->rules->facts[fact];
     bool wants_equal = want == (cmp == GW_CMP_EQ);
-    if (is_set && !wants_equal && v->datum.state == GW_DATUM_NULL)
+    if (wants_equal && fits(def, &v->datum))
+        return gw_set_is(fact, def->is_set, v->datum.key);
+    if (def->is_set && !wants_equal && v->datum.state == GW_DATUM_NULL)
         return gw_solve_unknown(ctx, certainty); /* false of an empty set alone: cannot be written */
     return fact_in(ctx, fact, (struct list){1, v}, wants_equal, certainty, raises);
 }

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#define ADD_KEYS_MAX 128u   /* sets up to here are copied when a value is added */
 #define SHARE_KEYS_MIN 512u /* sets from here on are shared rather than copied */
 
 struct gw_set gw_set_is(uint32_t fact, bool is_many, struct gw_key key)
@@ -158,6 +159,22 @@ static struct gw_set or_trees(struct gw_formula *a, struct gw_formula *b)
     return out.form != GW_SET_NONE ? out : gw_set_of(gw_formula_or(a, b));
 }
 
+/* One more value in a small set. Takes tree. */
+static struct gw_set add_key(struct gw_formula *tree, struct gw_key key)
+{
+    struct gw_key keys[ADD_KEYS_MAX + 1];
+    uint32_t n = 0;
+    while (n < tree->n_keys && gw_key_compare(&tree->keys[n], &key) < 0)
+        n++;
+    memcpy(keys, tree->keys, n * sizeof *keys);
+    memcpy(&keys[n + 1], &tree->keys[n], (tree->n_keys - n) * sizeof *keys);
+    keys[n] = key;
+    struct gw_set out = gw_set_of(
+        gw_formula_of_sorted(tree->fact, tree->is_set, keys, tree->n_keys + 1));
+    gw_formula_unref(tree);
+    return out;
+}
+
 static struct gw_set or_is(struct gw_set is, struct gw_set other)
 {
     if (other.form == GW_SET_IS && other.fact == is.fact) {
@@ -166,8 +183,12 @@ static struct gw_set or_is(struct gw_set is, struct gw_set other)
         struct gw_key keys[] = {is.key, other.key};
         return gw_set_of(gw_formula_is(is.fact, is.is_many, keys, 2));
     }
-    if (is_keys_of(&other, is.fact) && gw_keys_have(other.tree->keys, other.tree->n_keys, &is.key))
-        return other;
+    if (is_keys_of(&other, is.fact)) {
+        if (gw_keys_have(other.tree->keys, other.tree->n_keys, &is.key))
+            return other;
+        if (other.tree->n_keys <= ADD_KEYS_MAX)
+            return add_key(other.tree, is.key);
+    }
     return or_trees(gw_set_formula(is), gw_set_formula(other));
 }
 

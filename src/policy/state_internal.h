@@ -108,6 +108,7 @@ struct gw_state_buckets {
     struct gw_state_bucket *unknown; /* not is_identity: rows whose key is UNKNOWN; or NULL */
     struct gw_idmap keys;            /* hash → chain of struct gw_state_key */
     uint32_t n_loaded;               /* keys LOADED */
+    uint64_t n_links;                /* watches on keys */
 };
 
 void gw_state_buckets_init(struct gw_state_buckets *b, struct gw_state_table *t,

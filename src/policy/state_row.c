@@ -6,6 +6,7 @@
  * needed. */
 #include "state_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static uint32_t key_width(enum gw_kind kind)
@@ -55,6 +56,7 @@ static size_t texts_size(const struct gw_state_layout *l, const struct gw_datum 
     for (uint32_t i = 0; i < l->n_columns; i++)
         if (l->fields[i].text != GW_STATE_NOWHERE && cells[i].state == GW_DATUM_VALUE)
             n += cells[i].text.n;
+    assert(n < UINT32_MAX); /* a transaction's memory is bounded far below */
     return n;
 }
 

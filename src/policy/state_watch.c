@@ -207,7 +207,10 @@ static void list_touch(struct gw_state *s, struct gw_list *watches)
 {
     struct gw_list *node;
     while ((node = gw_list_pop(watches))) {
-        GW_CONTAINER_OF(node, struct gw_watch_link, node)->key = NULL;
+        struct gw_watch_link *link = GW_CONTAINER_OF(node, struct gw_watch_link, node);
+        if (link->key)
+            link->key->index->n_links--;
+        link->key = NULL;
         gw_list_push(&s->firing, node);
     }
 }
@@ -221,6 +224,8 @@ void gw_state_touch_key(struct gw_state_key *k)
 /* All keys of b. Touching may free keys, so their places in the map are read before. */
 static void index_touch(struct gw_state_buckets *b)
 {
+    if (b->n_links == 0)
+        return;
     struct gw_state_key **keys = gw_alloc((b->keys.count + 1) * sizeof *keys);
     size_t at = 0, n = 0;
     void *value;
@@ -237,7 +242,7 @@ static void index_touch(struct gw_state_buckets *b)
 
 static void row_touch(struct gw_state_buckets *b, const struct gw_state_row *row)
 {
-    if (b->keys.count == 0)
+    if (b->n_links == 0)
         return;
     enum gw_state_standing standing = gw_state_buckets_key(b, row);
     if (standing == GW_STATE_KEY_UNKNOWN)
@@ -295,26 +300,30 @@ void gw_watch_fini(struct gw_watch *w)
     for (struct gw_watch_link *link = w->links; link; link = next) {
         next = link->next;
         gw_list_remove(&link->node);
-        if (link->key)
+        if (link->key) {
+            link->key->index->n_links--;
             key_release(link->key);
+        }
         link->state->n_watches--;
         free(link);
     }
     w->links = NULL;
 }
 
-static void watch_add(struct gw_state *s, struct gw_watch *w, struct gw_list *watches,
+/* false: it is there already. */
+static bool watch_add(struct gw_state *s, struct gw_watch *w, struct gw_list *watches,
                       struct gw_state_key *key)
 {
     bool is_there = !gw_list_is_empty(watches) &&
                     GW_CONTAINER_OF(watches->prev, struct gw_watch_link, node)->watch == w;
     if (is_there)
-        return;
+        return false;
     struct gw_watch_link *link = gw_alloc(sizeof *link);
     *link = (struct gw_watch_link){.watch = w, .next = w->links, .state = s, .key = key};
     w->links = link;
     gw_list_push(watches, &link->node);
     s->n_watches++;
+    return true;
 }
 
 void gw_state_watch(struct gw_state *s, struct gw_watch *w, uint32_t table, int32_t index,
@@ -333,5 +342,5 @@ void gw_state_watch(struct gw_state *s, struct gw_watch *w, uint32_t table, int3
         return;
     }
     struct gw_state_key *k = gw_state_key_get(b, keys);
-    watch_add(s, w, &k->watches, k);
+    b->n_links += watch_add(s, w, &k->watches, k);
 }

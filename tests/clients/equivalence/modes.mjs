@@ -1,7 +1,7 @@
 // The ways to run a world. batch(session, transactions, at) runs transactions that belong together and has them judged.
 //
 //   plain       one commit after the other
-//   paused      the gateway is stopped while commits pile up, then goes on
+//   paused      the gateway is stopped while commits pile up, then goes on; half of the seeds start like that
 //   tiny        as little memory for the access state as can be set: rows are read by key, and forgotten
 //   altered     policies, functions, privileges change between the commits
 //   concurrent  several writers at once, on tables that nothing ties together; what they did is done again in the order of the log,
@@ -100,10 +100,12 @@ async function altered(session, transactions, at) {
   await session.judge(records, { isPiled: true });
 }
 
+const isEven = (world) => world.seed % 2 === 0;
+
 export const modes = {
   plain: { batch: oneByOne },
-  paused: { batch: piled, size: (r) => r.pick([5, 20, 40]) },
-  tiny: { batch: (session, list, at) => (at % 2 ? piled : oneByOne)(session, list, at), size: (r) => 1 + r.int(6), mayResync: true, settings: { ROWCAST_ACCESS_STATE_BYTES: process.env.EQUIVALENCE_STATE_BYTES ?? '64KiB' } },
+  paused: { batch: piled, size: (r) => r.pick([5, 20, 40]), isCold: isEven, readsLate: isEven },
+  tiny: { batch: (session, list, at) => (at % 2 ? piled : oneByOne)(session, list, at), size: (r) => 1 + r.int(6), readsLate: () => true, settings: { ROWCAST_ACCESS_STATE_BYTES: process.env.EQUIVALENCE_STATE_BYTES ?? '64KiB' } },
   altered: { batch: altered, size: (r) => 1 + r.int(4), alters: true },
   concurrent: { batch: (session, list, at) => together(session, list, at, atOnce), needsShadow: true, size: () => 9, writers: true },
   standby: { batch: (session, list, at) => together(session, list, at, held), needsShadow: true, size: () => 3, writers: true, holds: true },

@@ -363,6 +363,19 @@ END_TEST
 START_TEST(test_bind_current_user)
 {
     bf_assert("(CURRENT_USER = 'x'::name)", "(ROLE = 'x':name)");
+    bf_assert("(current_setting('role'::text) = 'x'::text)", "((ROLE)::text = 'x':text)");
+}
+END_TEST
+
+START_TEST(test_bind_rows_in_sub_select_where_only_truth_counts)
+{
+    bf_assert(
+        "((n > 1) AND ((user_id, trip_id) IN ( SELECT t.user_id, t.id FROM public.trips t WHERE "
+        "t.is_public UNION SELECT m.user_id, m.trip_id FROM public.trip_collaborators m)))",
+        "((row.n > '1':int4) AND EXISTS{ from trips1 where ((trips1.is_public AND (row.user_id = "
+        "trips1.user_id)) AND (row.trip_id = trips1.id)) |  from trip_collaborators2 where "
+        "((row.user_id = trip_collaborators2.user_id) AND (row.trip_id = "
+        "trip_collaborators2.trip_id))})");
 }
 END_TEST
 
@@ -404,6 +417,7 @@ int main(void)
     tcase_add_test(tc, test_bind_any_and_all_of_select);
     tcase_add_test(tc, test_bind_scalar_sub_select);
     tcase_add_test(tc, test_bind_current_user);
+    tcase_add_test(tc, test_bind_rows_in_sub_select_where_only_truth_counts);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);

@@ -49,6 +49,8 @@ START_TEST(test_bind_functions_that_look_at_who_asks)
                       "look at who asks");
     bf_assert_refused("(current_setting(role) = 'a'::text)",
                       "calls current_setting() for a name that is not constant");
+    bf_assert_refused("(current_setting('TimeZone'::text) = 'UTC'::text)",
+                      "reads the setting TimeZone of the server");
     bf_assert_refused(
         "(random() < (0.5)::double precision)",
         "calls random(), which is no known function, or one that may look at who asks");
@@ -129,6 +131,14 @@ START_TEST(test_bind_function_bodies)
     bf_sql("public.loops", "a int4", "bool", "select loops(a)");
     bf_assert_refused("public.loops(n)",
                       "function public.loops: calls itself, or functions nest more than 32 deep");
+    bf_sql("public.cte_ins", "", "bool",
+           "with w as (insert into profiles default values returning id) select true");
+    bf_assert_refused("public.cte_ins()", "function public.cte_ins: writes in WITH");
+    bf_sql("public.yest", "t timestamptz", "bool", "select t > 'Yesterday'");
+    bf_assert_refused("public.yest(created_at)",
+                      "function public.yest: uses the literal 'Yesterday'");
+    bf_sql("public.reg", "", "bool", "select 'trips'::regclass is not null");
+    bf_assert_refused("public.reg()", "function public.reg: names an object by a literal");
     bf_sql("public.bad", "", "bool", "select from where");
     bf_assert_refused("public.bad()",
                       "function public.bad: does not parse: syntax error at or near \"where\"");
@@ -205,6 +215,16 @@ START_TEST(test_bind_functions_in_other_languages)
 }
 END_TEST
 
+START_TEST(test_bind_rows_in_sub_select_below_not)
+{
+    bf_assert_refused("(NOT ((user_id, trip_id) IN ( SELECT t.user_id, t.id FROM public.trips t)))",
+                      "compares rows with a sub-select");
+    bf_assert_refused(
+        "(((user_id, trip_id) IN ( SELECT t.user_id, t.id FROM public.trips t)) IS NULL)",
+        "compares rows with a sub-select");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("bind");
@@ -220,6 +240,7 @@ int main(void)
     tcase_add_test(tc, test_bind_plpgsql_bodies);
     tcase_add_test(tc, test_bind_immutable_functions_that_are_not);
     tcase_add_test(tc, test_bind_functions_in_other_languages);
+    tcase_add_test(tc, test_bind_rows_in_sub_select_below_not);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
