@@ -10,6 +10,10 @@
  * into the other. Readers are always found with MUST. NEUTRAL leaves the unknown out of AND and OR: who is
  * concerned by the look-ups of a plan alone, for scope events.
  *
+ * A formula speaks of callers whose facts are values or null; those one of whose facts raises or is
+ * not known are kept out where callers are found (gw/callers.h). What raises on the row's side (a
+ * cast of a cell) is solved here, left to right as in Postgres.
+ *
  * Answers of sub-selects are remembered per site and outer values until a row they rest on changes
  * (watches). Owner: the hub thread. Bounds: memo bytes; rows looked at per solution (rows_max). */
 #ifndef GW_SOLVE_H

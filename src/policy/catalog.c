@@ -73,7 +73,7 @@ static bool policy_is_for(const struct gw_policy *policy, unsigned role_id)
 
 static bool is_always_true(const struct gw_policy *policy)
 {
-    return policy->qual.n == 0 || gw_span_is(policy->qual, "true");
+    return gw_span_is(policy->qual, "true");
 }
 
 /* What the policies for a role amount to, before any row is looked at. */
@@ -83,7 +83,8 @@ static enum gw_path policies_path(const struct gw_catalog_table *t, unsigned rol
     for (uint32_t i = 0; i < t->n_policies; i++) {
         const struct gw_policy *policy = &t->policies[i];
         bool is_false = gw_span_is(policy->qual, "false");
-        if (!policy_is_for(policy, role_id))
+        /* One without USING (FOR ALL, WITH CHECK only) neither lets a row pass nor stops it. */
+        if (!policy_is_for(policy, role_id) || policy->qual.n == 0)
             continue;
         if (!policy->permissive && is_false)
             return GW_PATH_NOBODY;
@@ -104,7 +105,7 @@ enum gw_path gw_catalog_choose_path(const struct gw_catalog *c, const struct gw_
 {
     const struct gw_table_access *access = &t->access[role_id];
     bool is_present = (c->roles_present >> role_id & 1) != 0;
-    if (!is_present || gw_colset_is_empty(&access->columns))
+    if (!is_present || !access->has_schema_usage || gw_colset_is_empty(&access->columns))
         return GW_PATH_NOBODY;
     if (!t->rls_enabled || access->bypasses_rls)
         return GW_PATH_EVERYONE;

@@ -50,6 +50,8 @@ static void take_settings(struct compiler *k, const struct gw_compile_options *o
 
 /* ---- policies ---- */
 
+/* One without an expression (FOR ALL with CHECK only) neither lets a row pass nor stops it: Postgres
+ * collects expressions (add_security_quals, add_with_check_options in rowsecurity.c). */
 static uint32_t policies_for(struct compiler *k, const struct gw_catalog_table *t,
                              const struct gw_plan *plan, struct policy **out)
 {
@@ -57,14 +59,13 @@ static uint32_t policies_for(struct compiler *k, const struct gw_catalog_table *
     *out = gw_arena_alloc(&k->scratch, (most + 1) * sizeof **out);
     for (uint32_t i = 0; i < most; i++) {
         uint64_t roles = plan->is_write ? t->checks[i].roles : t->policies[i].roles;
-        if ((roles >> plan->role_id & 1) == 0)
-            continue;
+        struct policy *p = &(*out)[n];
         if (plan->is_write)
-            (*out)[n++] = (struct policy){t->checks[i].name, t->checks[i].check,
-                                          t->checks[i].permissive};
+            *p = (struct policy){t->checks[i].name, t->checks[i].check, t->checks[i].permissive};
         else
-            (*out)[n++] = (struct policy){t->policies[i].name, t->policies[i].qual,
-                                          t->policies[i].permissive};
+            *p = (struct policy){t->policies[i].name, t->policies[i].qual,
+                                 t->policies[i].permissive};
+        n += (roles >> plan->role_id & 1) != 0 && p->text.n > 0;
     }
     return n;
 }
@@ -75,8 +76,6 @@ static struct gw_expr *lower_text(struct compiler *k, struct gw_lower *l,
     struct gw_bound_var *row = gw_arena_alloc(&k->scratch, sizeof *row);
     uint32_t next_var = 1;
     gw_lower_next(l, p->name);
-    if (p->text.n == 0)
-        return gw_lower_bool_const(l, true);
     row->table = t;
     struct gw_bound_result bound =
         gw_bind_policy(k->binder, t, l->role_id, p->text, row, &next_var);
@@ -198,8 +197,8 @@ static bool has_write_plan(const struct gw_catalog *c, const struct gw_catalog_t
 {
     const struct gw_table_access *access = &t->access[role_id];
     bool is_present = (c->roles_present >> role_id & 1) != 0;
-    return is_messages(t) && is_present && access->may_insert && t->rls_enabled &&
-           !access->bypasses_rls;
+    return is_messages(t) && is_present && access->has_schema_usage && access->may_insert &&
+           t->rls_enabled && !access->bypasses_rls;
 }
 
 static void add_plans(struct compiler *k, const struct gw_catalog_table *t)

@@ -68,9 +68,10 @@ static struct gw_expr *bool_test(struct gw_lower *l, const struct gw_bound *node
     return gw_lower_turn(l, node->is_not ? gw_lower_not(l, is) : is, when);
 }
 
-static bool is_boolean(const struct gw_bound *node)
+/* A boolean that is worked out, not read. */
+static bool is_condition(const struct gw_bound *node)
 {
-    return node->type_oid == GW_OID_BOOL;
+    return node->type_oid == GW_OID_BOOL && node->op != GW_B_COLUMN && node->op != GW_B_CONST;
 }
 
 /* A column that has a value in every row. */
@@ -106,10 +107,10 @@ static struct gw_expr *null_test(struct gw_lower *l, const struct gw_bound *node
     const struct gw_bound *split = gw_lower_split(l, node);
     if (split)
         return gw_lower_bool(l, split, when);
-    if (!gw_lower_is_caller_free(l, arg) && !is_boolean(arg))
+    if (!gw_lower_is_caller_free(l, arg) && !is_condition(arg))
         return gw_lower_refuse_node(l, "tests for null what mixes the caller's claims with the "
                                        "row: ", arg);
-    if (!gw_lower_is_caller_free(l, arg))
+    if (is_condition(arg))
         is = gw_lower_is(l, gw_lower_bool(l, arg, GW_LOWER_EXACT), GW_IS_UNKNOWN);
     else if (is_row_type(l, arg->type_oid) && arg->op != GW_B_CONST)
         return gw_lower_turn(l, gw_lower_truth(l, gw_lower_external(l, node)), when);

@@ -23,18 +23,16 @@ static void add_identifier(struct gw_buf *out, struct gw_span name)
     gw_buf_add_byte(out, '"');
 }
 
+/* One without USING (FOR ALL, WITH CHECK only) neither lets a row pass nor stops it. */
 static bool policy_is_for(const struct gw_policy *policy, unsigned role_id)
 {
-    return (policy->roles >> role_id & 1) != 0;
+    return policy->qual.n > 0 && (policy->roles >> role_id & 1) != 0;
 }
 
 static void add_qual(struct gw_buf *out, const struct gw_policy *policy)
 {
     gw_buf_add_byte(out, '(');
-    if (policy->qual.n)
-        gw_buf_add_span(out, policy->qual);
-    else
-        gw_buf_add_str(out, "true");
+    gw_buf_add_span(out, policy->qual);
     gw_buf_add_byte(out, ')');
 }
 

@@ -17,6 +17,7 @@ struct gw_solver *gw_solver_new(struct gw_state *state, const struct gw_solver_c
     s->cfg.memo_bytes = cfg->memo_bytes ? cfg->memo_bytes : MEMO_BYTES;
     s->cfg.rows_max = cfg->rows_max ? cfg->rows_max : ROWS_MAX;
     s->cfg.externals_max = cfg->externals_max ? cfg->externals_max : EXTERNALS_MAX;
+    s->seed = gw_datum_of(GW_KIND_TEXT, GW_SPAN_LIT("seed of the solver's tables")).key.lo;
     s->key_true = gw_datum_of(GW_KIND_BOOL, GW_SPAN_LIT("t")).key;
     s->key_false = gw_datum_of(GW_KIND_BOOL, GW_SPAN_LIT("f")).key;
     s->ctx = gw_alloc(sizeof *s->ctx);
@@ -106,7 +107,7 @@ static bool has_mattered(struct gw_solve_ctx *ctx, const struct gw_expr *expr,
                          const struct gw_formula *must)
 {
     const struct gw_solve_options *options = ctx->options;
-    struct gw_solve_options look = {.certainty = GW_MAY, .give_up = true, .trace = options->trace};
+    struct gw_solve_options look = {.certainty = GW_MAY, .give_up = true};
     enum gw_code code = ctx->code;
     struct gw_solve_frame f;
     ctx->options = &look;

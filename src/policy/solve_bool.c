@@ -1,8 +1,8 @@
 /* solve_bool: see solve_internal.h.
  *
- * DESIGN. AND and OR are one thing seen from two sides. Wanted true, an AND is an intersection; wanted
- * false, it is a union; for OR the other way round. A union leaves out, of each argument, those for
- * whom one further left raises. */
+ * DESIGN. AND and OR are one thing seen from two sides. Wanted true, an AND is an intersection;
+ * wanted false, it is a union; for OR the other way round. A union leaves out, of each argument,
+ * those for whom one further left raises. */
 #include "solve_internal.h"
 
 struct gw_set gw_solve_unknown(struct gw_solve_ctx *ctx, enum gw_certainty certainty)
@@ -122,8 +122,7 @@ static struct gw_set not_so(struct gw_solve_ctx *ctx, const struct gw_expr *a, b
                             enum gw_certainty certainty, struct gw_set *raises)
 {
     struct gw_set keep_out = GW_SET(GW_SET_NONE);
-    struct gw_set out =
-        gw_set_not(gw_solve_bool(ctx, a, so, gw_solve_flip(certainty), &keep_out));
+    struct gw_set out = gw_set_not(gw_solve_bool(ctx, a, so, gw_solve_flip(certainty), &keep_out));
     out = gw_solve_without(ctx, out, &keep_out, certainty);
     if (raises)
         *raises = keep_out;

@@ -1,7 +1,7 @@
 /* solve_compare: see solve_internal.h. Where a fact of the caller meets a value:
  *     true(fact = v) = {fact is v}      false(fact = v) = {fact is known} \ {fact is v}
- * and null for the rest: a null fact, or a null v. A set fact ("member of a claim array") reads x = ANY
- * (set): false only if the set has no null in it, which is what "known" says of a set. */
+ * and null for the rest: a null fact, or a null v. A set fact ("member of a claim array") reads x =
+ * ANY (set): false only if the set has no null in it, which is what "known" says of a set. */
 #include "solve_internal.h"
 
 #include <assert.h>
@@ -15,8 +15,7 @@ bool gw_solve_operand(struct gw_solve_ctx *ctx, const struct gw_expr *e, struct 
     return out->is_fact || e->caller_free;
 }
 
-void gw_solve_note_raise(struct gw_solve_ctx *ctx, const struct gw_value *v,
-                         struct gw_set *raises)
+void gw_solve_note_raise(struct gw_solve_ctx *ctx, const struct gw_value *v, struct gw_set *raises)
 {
     bool is_error = v->datum.state == GW_DATUM_ERROR;
     if (!v->may_raise && !is_error)
@@ -126,8 +125,8 @@ static struct gw_set fact_in(struct gw_solve_ctx *ctx, uint32_t fact, struct lis
 
 /* IS DISTINCT FROM is never null. */
 static struct gw_set fact_distinct(struct gw_solve_ctx *ctx, uint32_t fact,
-                                   const struct gw_value *v, bool want,
-                                   enum gw_certainty certainty, struct gw_set *raises)
+                                   const struct gw_value *v, bool want, enum gw_certainty certainty,
+                                   struct gw_set *raises)
 {
     struct gw_set same;
     switch (v->datum.state) {
@@ -154,8 +153,8 @@ struct gw_set gw_solve_compare_operands(struct gw_solve_ctx *ctx, const struct g
     if (raises)
         *raises = GW_SET(GW_SET_NONE);
     if (!a->is_fact && !b->is_fact)
-        return gw_solve_truth_set(ctx, gw_truth_compare(&a->value, &b->value, cmp), want,
-                                  certainty, raises);
+        return gw_solve_truth_set(ctx, gw_truth_compare(&a->value, &b->value, cmp), want, certainty,
+                                  raises);
     if ((a->is_fact && b->is_fact) || (cmp >= GW_CMP_LT && cmp <= GW_CMP_GE))
         return gw_solve_unknown(ctx, certainty); /* not compiled */
     uint32_t fact = a->is_fact ? a->fact : b->fact;
@@ -167,7 +166,8 @@ struct gw_set gw_solve_compare_operands(struct gw_solve_ctx *ctx, const struct g
     if (wants_equal && fits(def, &v->datum))
         return gw_set_is(fact, def->is_set, v->datum.key);
     if (def->is_set && !wants_equal && v->datum.state == GW_DATUM_NULL)
-        return gw_solve_unknown(ctx, certainty); /* false of an empty set alone: cannot be written */
+        return gw_solve_unknown(ctx,
+                                certainty); /* false of an empty set alone: cannot be written */
     return fact_in(ctx, fact, (struct list){1, v}, wants_equal, certainty, raises);
 }
 
@@ -212,8 +212,8 @@ static struct gw_set value_in(struct gw_solve_ctx *ctx, const struct gw_expr *e,
     for (uint32_t i = 1; i < e->n_args; i++) {
         struct gw_set one, one_raises = GW_SET(GW_SET_NONE);
         if (gw_solve_operand(ctx, e->args[i], &item))
-            one = gw_solve_compare_operands(ctx, &x, &item, GW_CMP_EQ, want, certainty,
-                                            &one_raises);
+            one =
+                gw_solve_compare_operands(ctx, &x, &item, GW_CMP_EQ, want, certainty, &one_raises);
         else
             one = gw_solve_unknown(ctx, certainty);
         out = want ? gw_set_or(out, one) : gw_set_and(out, one);

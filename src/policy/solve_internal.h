@@ -1,8 +1,8 @@
 /* solve_internal: what solve*.c share.
  *
- * DESIGN. One solution walks the expression tree once. Each part gives three answers at most: the set
- * of callers for whom it is true (or false, as wanted), how sure that is (MUST, MAY), and the set of
- * callers for whom Postgres would raise before it came to an answer.
+ * DESIGN. One solution walks the expression tree once. Each part gives three answers at most: the
+ * set of callers for whom it is true (or false, as wanted), how sure that is (MUST, MAY), and the
+ * set of callers for whom Postgres would raise before it came to an answer.
  *
  *   solve.c          solutions from outside: begin, walk, bound, hand out
  *   solve_bool.c     booleans that depend on the caller: AND, OR, NOT, IS
@@ -17,10 +17,10 @@
  *   solve_set.c      sets of callers while they are worked with
  *   solve_rules.c    what is told from the trees alone, once: what may raise
  *
- * What raises. Facts do not: a caller one of whose facts raises is nobody's reader (gw/callers.h), so a
- * formula speaks of the others. Values do (a cast of a cell). Evaluation is left to right, as in
- * Postgres: what raises before the outcome is decided keeps callers out of everything to its right. Rows
- * of a sub-select have no order: if one of them raises for a caller, the whole does.
+ * What raises. Facts do not: a caller one of whose facts raises is nobody's reader (gw/callers.h),
+ * so a formula speaks of the others. Values do (a cast of a cell). Evaluation is left to right, as
+ * in Postgres: what raises before the outcome is decided keeps callers out of everything to its
+ * right. Rows of a sub-select have no order: if one of them raises for a caller, the whole does.
  * Sets of those for whom something raises are upper bounds always, and exact when nothing unknown
  * was met. */
 #ifndef GW_SOLVE_INTERNAL_H
@@ -30,7 +30,7 @@
 #include "gw/map.h"
 #include "gw/solve.h"
 
-#define GW_SOLVE_DEPTH_MAX 200     /* of expressions within expressions, sub-selects included */
+#define GW_SOLVE_DEPTH_MAX 200      /* of expressions within expressions, sub-selects included */
 #define GW_SOLVE_MEMO_VALUES_MAX 16 /* outer values of a sub-select that is remembered */
 
 /* ---- solve_set.c: sets of callers ---- */
@@ -61,7 +61,8 @@ struct gw_set gw_set_not(struct gw_set a);
 struct gw_set gw_set_minus(struct gw_set a, struct gw_set b);
 struct gw_formula *gw_set_formula(struct gw_set s); /* one reference, owned; LEFT_OUT: none */
 
-/* Union of many sets, linear in their number: values of one fact are collected, not merged one by one. */
+/* Union of many sets, linear in their number: values of one fact are collected, not merged one by
+ * one. */
 struct gw_union_keys {
     uint32_t fact, n, cap;
     bool is_many;
@@ -100,6 +101,7 @@ struct gw_solver {
     const struct gw_rules *rules; /* a reference, or NULL */
     struct gw_solve_site *sites;
     bool *plan_may_raise;
+    uint64_t seed; /* of tables whose keys come from rows */
     struct gw_key key_true, key_false;
     struct gw_solver_stats stats;
     struct gw_solve_ctx *ctx; /* room for one solution at a time */
@@ -134,8 +136,8 @@ struct gw_solve_lookup {
 struct gw_solve_frame {
     struct gw_solve_frame *up;
     uint64_t id;
-    bool is_inexact;  /* met something unknown: MUST and MAY may differ */
-    bool is_passing;  /* rests on an answer that counts for one judgement only */
+    bool is_inexact; /* met something unknown: MUST and MAY may differ */
+    bool is_passing; /* rests on an answer that counts for one judgement only */
     bool is_recording;
     uint32_t n_lookups, cap_lookups, n_memos, cap_memos;
     struct gw_solve_lookup *lookups;
@@ -176,8 +178,8 @@ static inline void gw_solve_met_unknown(struct gw_solve_ctx *ctx)
 }
 /* What nobody can tell: nobody surely, everybody possibly. */
 struct gw_set gw_solve_unknown(struct gw_solve_ctx *ctx, enum gw_certainty certainty);
-/* Whether those for whom something raises are to be left out: an upper bound of them is no reason to
- * leave anyone out of an upper bound. */
+/* Whether those for whom something raises are to be left out: an upper bound of them is no reason
+ * to leave anyone out of an upper bound. */
 bool gw_solve_is_binding(const struct gw_solve_ctx *ctx, enum gw_certainty certainty);
 /* s without those for whom something to its left raises, where that is binding; takes s. */
 struct gw_set gw_solve_without(struct gw_solve_ctx *ctx, struct gw_set s,
@@ -209,8 +211,8 @@ struct gw_set gw_solve_truth_set(struct gw_solve_ctx *ctx, unsigned truth, bool 
 
 /* ---- solve_bool.c ---- */
 
-/* Those for whom e is want (false: for whom it is false, not null). raises: NULL, or those for whom it
- * raises. */
+/* Those for whom e is want (false: for whom it is false, not null). raises: NULL, or those for whom
+ * it raises. */
 struct gw_set gw_solve_bool(struct gw_solve_ctx *ctx, const struct gw_expr *e, bool want,
                             enum gw_certainty certainty, struct gw_set *raises);
 
@@ -223,8 +225,7 @@ struct gw_operand {
 };
 
 /* If v raises, or may: everyone is among raises (which may be NULL). */
-void gw_solve_note_raise(struct gw_solve_ctx *ctx, const struct gw_value *v,
-                         struct gw_set *raises);
+void gw_solve_note_raise(struct gw_solve_ctx *ctx, const struct gw_value *v, struct gw_set *raises);
 /* s, where v is evaluated too; takes s. */
 struct gw_set gw_solve_beside(struct gw_solve_ctx *ctx, struct gw_set s, const struct gw_value *v,
                               enum gw_certainty certainty, struct gw_set *raises);
@@ -296,7 +297,8 @@ struct gw_pass {
     uint32_t null_fact_of;
 };
 
-/* solve_rows.c: every combination of rows goes to gw_sub_take, unseen ones to gw_sub_take_unseen. */
+/* solve_rows.c: every combination of rows goes to gw_sub_take, unseen ones to gw_sub_take_unseen.
+ */
 void gw_sub_rows(struct gw_pass *p);
 
 /* solve_take.c: what the rows say is gathered in the pass. */
@@ -341,7 +343,8 @@ struct gw_sub_answer *gw_memo_put(struct gw_solve_ctx *ctx, const struct gw_memo
                                   struct gw_sub_answer *answer, struct gw_solve_frame *f);
 
 void gw_frame_open(struct gw_solve_ctx *ctx, struct gw_solve_frame *f, bool is_recording);
-void gw_frame_close(struct gw_solve_ctx *ctx, struct gw_solve_frame *f); /* what is in it moves up */
+void gw_frame_close(struct gw_solve_ctx *ctx,
+                    struct gw_solve_frame *f); /* what is in it moves up */
 void gw_frame_lookup(struct gw_solve_frame *f, uint32_t table, int32_t index, uint32_t n_keys,
                      const struct gw_datum *keys);
 void gw_frame_watch(struct gw_solve_ctx *ctx, struct gw_solve_frame *f, struct gw_watch *w);

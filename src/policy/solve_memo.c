@@ -1,11 +1,12 @@
 /* solve_memo: see solve_internal.h.
  *
- * DESIGN. An answer of a sub-select is found by its site and the outer values it depends on. It stands
- * in a table of its own hash, linear probing, removal by moving back what follows. It rests on finds
- * in the access state, which it watches, and on other answers, to which it is linked; whatever drops
- * an answer drops those that rest on it. When a watch fires, an answer is only taken out of the
- * table; it is freed before the next solution, because the access state is amidst telling others.
- * The bound is kept between solutions: oldest first, unless used since it was last looked at. */
+ * DESIGN. An answer of a sub-select is found by its site and the outer values it depends on. It
+ * stands in a table of its own hash, linear probing, removal by moving back what follows. It rests
+ * on finds in the access state, which it watches, and on other answers, to which it is linked;
+ * whatever drops an answer drops those that rest on it. When a watch fires, an answer is only taken
+ * out of the table; it is freed before the next solution, because the access state is amidst
+ * telling others. The bound is kept between solutions: oldest first, unless used since it was last
+ * looked at. */
 #include "solve_internal.h"
 
 #include <assert.h>
@@ -32,7 +33,7 @@ struct gw_memo {
     bool is_used, is_dead;
     size_t bytes;
     struct gw_sub_answer answer;
-    char *text; /* of answer.value, owned */
+    char *text;             /* of answer.value, owned */
     struct gw_memo_key key; /* last: only as many values as there are */
 };
 
@@ -86,7 +87,8 @@ bool gw_memo_key_of(struct gw_solve_ctx *ctx, const struct gw_subselect *sub,
     key->x_is_fact = use->x.is_fact;
     key->x_fact = use->x.is_fact ? use->x.fact : 0;
     key->n_values = 0;
-    key->hash = mix(mix(sub->site, key->role_id), (uint64_t)key->x_fact << 8 | key->mode);
+    key->hash = mix(mix(ctx->solver->seed ^ sub->site, key->role_id),
+                    (uint64_t)key->x_fact << 8 | key->mode);
     for (uint32_t i = 0; i < sub->n_free; i++)
         if (!add_outer(ctx, key, &sub->free_columns[i]))
             return false;
@@ -177,8 +179,8 @@ static void memo_kill(struct gw_memo *m)
     table_remove(s, m);
     gw_list_remove(&m->by_age);
     gw_list_push(&s->memos_dead, &m->by_age);
-    GW_LIST_EACH (it, &m->resting)
-        memo_kill(GW_CONTAINER_OF(it, struct gw_memo_link, node)->above);
+    GW_LIST_EACH(it, &m->resting)
+    memo_kill(GW_CONTAINER_OF(it, struct gw_memo_link, node)->above);
 }
 
 static void on_change(struct gw_watch *w)

@@ -1,13 +1,14 @@
-/* solve_needs: see solve_internal.h. A question to Postgres is told by its external, the role, and the
- * texts of its arguments; the same bytes find the answer. Answers of immutable externals are kept
- * until the oldest must go; others, and those that did not come in time, until the next judgement. */
+/* solve_needs: see solve_internal.h. A question to Postgres is told by its external, the role, and
+ * the texts of its arguments; the same bytes find the answer. Answers of immutable externals are
+ * kept until the oldest must go; others, and those that did not come in time, until the next
+ * judgement. */
 #include "solve_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 struct answer {
-    struct gw_list node; /* in answers_lasting or answers_passing */
+    struct gw_list node;   /* in answers_lasting or answers_passing */
     struct gw_datum datum; /* text behind the struct, then key */
     struct gw_span key;
     char bytes[];
@@ -111,8 +112,8 @@ void gw_solve_need_key(struct gw_solve_ctx *ctx, uint32_t table, uint32_t index,
         s->need_keys = gw_realloc(s->need_keys, s->cap_keys * sizeof *s->need_keys);
         n->keys = s->need_keys;
     }
-    s->need_keys[n->n_keys++] = (struct gw_need_key){
-        .table = table, .index = index, .key = copy_data(s, key, n_keys)};
+    s->need_keys[n->n_keys++] =
+        (struct gw_need_key){.table = table, .index = index, .key = copy_data(s, key, n_keys)};
 }
 
 const struct gw_needs *gw_solver_needs(const struct gw_solver *s)
@@ -126,7 +127,7 @@ void gw_solver_forget_needs(struct gw_solver *s)
     gw_arena_fini(&s->needs_arena);
     gw_arena_init(&s->needs_arena, 0);
     gw_map_fini(&s->needs_seen);
-    gw_map_init(&s->needs_seen, 0);
+    gw_map_init(&s->needs_seen, s->seed);
 }
 
 /* ---- answers ---- */
@@ -218,8 +219,8 @@ struct gw_value gw_solve_external(struct gw_solve_ctx *ctx, const struct gw_expr
 
 void gw_needs_init(struct gw_solver *s)
 {
-    gw_map_init(&s->answers, 0);
-    gw_map_init(&s->needs_seen, 0);
+    gw_map_init(&s->answers, s->seed);
+    gw_map_init(&s->needs_seen, s->seed);
     gw_arena_init(&s->needs_arena, 0);
     gw_buf_init(&s->key_bytes, 0);
     gw_list_init(&s->answers_lasting);

@@ -1,12 +1,14 @@
-/* solve_rows: see solve_internal.h. FROM as nested loops: each source is looked up with keys over the
- * rows bound before it. The set of callers for whom the conditions hold so far travels along; where it
- * is empty the loop goes on. */
+/* solve_rows: see solve_internal.h. FROM as nested loops: each source is looked up with keys over
+ * the rows bound before it. The set of callers for whom the conditions hold so far travels along;
+ * where it is empty the loop goes on. */
 #include "solve_internal.h"
 
 #include <assert.h>
 
-/* Rows found, on the context's stack from first on: a find inside the loop ends the life of the list it
- * gave, not of its rows. */
+#define SCRATCH_MAX ((size_t)64 << 20) /* texts made on the way by one solution */
+
+/* Rows found, on the context's stack from first on: a find inside the loop ends the life of the
+ * list it gave, not of its rows. */
 struct found {
     size_t first;
     uint32_t n;
@@ -21,8 +23,8 @@ static struct gw_set conditions(struct gw_pass *p, struct gw_expr *const *list, 
 {
     for (uint32_t i = 0; i < n && where.form != GW_SET_NONE; i++) {
         struct gw_set raises = GW_SET(GW_SET_NONE);
-        struct gw_set one = gw_solve_bool(p->ctx, list[i], true, certainty,
-                                          p->may_raise ? &raises : NULL);
+        struct gw_set one =
+            gw_solve_bool(p->ctx, list[i], true, certainty, p->may_raise ? &raises : NULL);
         if (raises.form != GW_SET_NONE)
             gw_sub_raise(p, &where, raises, certainty);
         where = gw_set_and(where, one);
@@ -129,6 +131,8 @@ static void with_row(struct gw_pass *p, uint32_t i, struct gw_set where)
 {
     const struct gw_source *s = &p->arm->sources[i];
     bool is_last = i + 1 == p->arm->n_sources;
+    if (p->ctx->scratch.used_bytes > SCRATCH_MAX)
+        p->ctx->code = GW_E_TOO_BIG;
     if (is_last) {
         p->n_candidates++;
         if (gw_sub_is_beside(p)) {
@@ -150,7 +154,8 @@ static void inner_rows(struct gw_pass *p, uint32_t i, const struct found *f, str
     gw_set_free(&where);
 }
 
-/* Those for whom the row bound satisfies ON, with the pass's certainty and with the opposite one. */
+/* Those for whom the row bound satisfies ON, with the pass's certainty and with the opposite one.
+ */
 static struct gw_set joined(struct gw_pass *p, const struct gw_source *s,
                             const struct gw_set *where, struct gw_union *matched)
 {

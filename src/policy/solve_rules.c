@@ -1,5 +1,5 @@
-/* solve_rules: see solve_internal.h. Where nothing can raise, nothing need be worked out about who is
- * kept out by it: that is the usual case, and what this is for. */
+/* solve_rules: see solve_internal.h. Where nothing can raise, nothing need be worked out about who
+ * is kept out by it: that is the usual case, and what this is for. */
 #include "solve_internal.h"
 
 bool gw_solve_native_may_raise(uint32_t fn)

@@ -3,7 +3,8 @@
  * DESIGN. Most sets met on the way are trivial: everyone, nobody, one value of one fact. Those are
  * plain structs; only what is more becomes a formula. A union of many rows collects the values of a
  * fact in one array, so that a team of 100 000 is sorted once. A large set that stands in a formula
- * already is shared, never merged with a few more values: those become a second argument of the OR. */
+ * already is shared, never merged with a few more values: those become a second argument of the OR.
+ */
 #include "formula_own.h"
 #include "solve_internal.h"
 
@@ -169,8 +170,8 @@ static struct gw_set add_key(struct gw_formula *tree, struct gw_key key)
     memcpy(keys, tree->keys, n * sizeof *keys);
     memcpy(&keys[n + 1], &tree->keys[n], (tree->n_keys - n) * sizeof *keys);
     keys[n] = key;
-    struct gw_set out = gw_set_of(
-        gw_formula_of_sorted(tree->fact, tree->is_set, keys, tree->n_keys + 1));
+    struct gw_set out =
+        gw_set_of(gw_formula_of_sorted(tree->fact, tree->is_set, keys, tree->n_keys + 1));
     gw_formula_unref(tree);
     return out;
 }
@@ -289,8 +290,8 @@ static void drop_items(struct gw_union *u)
     u->n_facts = u->n_trees = u->cap_trees = 0;
 }
 
-/* Values of one fact are merged with others of it when many have come together, so that a union of a
- * million small trees does not hold a million. What cannot be merged counts against the bound. */
+/* Values of one fact are merged with others of it when many have come together, so that a union of
+ * a million small trees does not hold a million. What cannot be merged counts against the bound. */
 static void shrink(struct gw_union *u)
 {
     drop_doubles(u);

@@ -1,6 +1,6 @@
-/* solve_sub: see solve_internal.h. The answer of a sub-select is the same whether surely or possibly
- * is asked, unless something unknown was met: then each is a pass of its own. Only exact answers are
- * remembered. */
+/* solve_sub: see solve_internal.h. The answer of a sub-select is the same whether surely or
+ * possibly is asked, unless something unknown was met: then each is a pass of its own. Only exact
+ * answers are remembered. */
 #include "solve_internal.h"
 
 static struct gw_sub_answer pass(struct gw_solve_ctx *ctx, const struct gw_subselect *sub,

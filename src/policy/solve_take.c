@@ -1,9 +1,9 @@
 /* solve_take: see solve_internal.h.
  *
- * DESIGN. For each row there is the set of callers for whom its conditions hold. EXISTS is the union
- * of those. IN cuts each with those for whom the target equals x, and once more with those for whom it
- * is not surely different, because NOT IN is true only where neither true nor null was met. SCALAR
- * must have one row: whoever is in two of the sets is one for whom Postgres raises. */
+ * DESIGN. For each row there is the set of callers for whom its conditions hold. EXISTS is the
+ * union of those. IN cuts each with those for whom the target equals x, and once more with those
+ * for whom it is not surely different, because NOT IN is true only where neither true nor null was
+ * met. SCALAR must have one row: whoever is in two of the sets is one for whom Postgres raises. */
 #include "formula_own.h"
 #include "solve_internal.h"
 
@@ -241,8 +241,8 @@ void gw_sub_take_unseen(struct gw_pass *p, struct gw_set where)
     gw_union_add(&p->yes, where);
 }
 
-/* With something unknown about, a second row cannot be ruled out by looking at those that are surely
- * there. */
+/* With something unknown about, a second row cannot be ruled out by looking at those that are
+ * surely there. */
 static void doubt_scalar(struct gw_pass *p, struct gw_sub_answer *out)
 {
     if (p->n_candidates < 2 || p->certainty == GW_NEUTRAL)

@@ -84,7 +84,8 @@ unsigned gw_truth_compare(const struct gw_value *a, const struct gw_value *b, en
         return compare_unknown(a, b, cmp);
     if (x->state == GW_DATUM_NULL || y->state == GW_DATUM_NULL)
         return cmp != GW_CMP_DISTINCT ? N : x->state == y->state ? F : T;
-    if (!is_comparable(x, y) || (cmp >= GW_CMP_LT && cmp <= GW_CMP_GE && !gw_kind_has_order(x->kind)))
+    if (!is_comparable(x, y) ||
+        (cmp >= GW_CMP_LT && cmp <= GW_CMP_GE && !gw_kind_has_order(x->kind)))
         return T | F | E;
     return holds(x, y, cmp) ? T : F;
 }

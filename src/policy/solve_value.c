@@ -1,5 +1,6 @@
-/* solve_value: see solve_internal.h. Values that do not depend on the caller: worked out as Postgres
- * would; UNKNOWN where a cell, a row or an answer is missing and the outcome rests on it. */
+/* solve_value: see solve_internal.h. Values that do not depend on the caller: worked out as
+ * Postgres would; UNKNOWN where a cell, a row or an answer is missing and the outcome rests on it.
+ */
 #include "solve_internal.h"
 
 #include <assert.h>
@@ -89,8 +90,7 @@ static struct gw_value native_value(struct gw_solve_ctx *ctx, const struct gw_ex
     bool raises = gw_solve_native_may_raise(e->index);
     if (!call_args(ctx, e, (struct call){.is_strict = true, .may_raise = raises}, args, &out))
         return out;
-    struct gw_datum d =
-        gw_native_call((enum gw_native_fn)e->index, args, e->n_args, &ctx->scratch);
+    struct gw_datum d = gw_native_call((enum gw_native_fn)e->index, args, e->n_args, &ctx->scratch);
     return (struct gw_value){.datum = d, .may_raise = raises && d.state == GW_DATUM_UNKNOWN};
 }
 
@@ -106,8 +106,8 @@ static struct gw_value external_value(struct gw_solve_ctx *ctx, const struct gw_
 
 /* ---- choices ---- */
 
-/* Postgres stops at the first that is not null. Where that one is not known the outcome is not; what
- * comes after still tells whether it may raise. */
+/* Postgres stops at the first that is not null. Where that one is not known the outcome is not;
+ * what comes after still tells whether it may raise. */
 static struct gw_value coalesce_value(struct gw_solve_ctx *ctx, const struct gw_expr *e)
 {
     bool is_unknown = false, may_raise = false;

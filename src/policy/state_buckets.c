@@ -12,6 +12,8 @@
 #include <stdlib.h>
 
 #define MIN_CAP 8u
+#define TOMB 1u    /* tag: was used; probing goes on */
+#define LIVE 0x80u /* in the tag of a slot in use */
 
 /* ---- arrays of rows ---- */
 
@@ -161,7 +163,7 @@ enum gw_state_standing gw_state_buckets_key(const struct gw_state_buckets *b,
 
 static unsigned char tag_of(uint64_t hash)
 {
-    return (unsigned char)(0x80 | (hash & 0x7f));
+    return (unsigned char)(LIVE | (hash & 0x7f));
 }
 
 static uint32_t home_of(uint64_t hash, uint32_t cap)
@@ -192,8 +194,9 @@ static uint32_t slot_find(const struct gw_state_buckets *b, const struct gw_datu
 static void slot_insert(struct gw_state_buckets *b, struct gw_state_row *slot, uint64_t hash)
 {
     uint32_t i = home_of(hash, b->cap);
-    while (b->tags[i])
+    while (b->tags[i] & LIVE)
         i = next_of(i, b->cap);
+    b->tombs -= b->tags[i] == TOMB;
     b->tags[i] = tag_of(hash);
     b->slots[i] = slot;
 }
@@ -210,7 +213,7 @@ static void slots_free(struct gw_state_buckets *b)
     free(b->tags);
     b->slots = NULL;
     b->tags = NULL;
-    b->cap = 0;
+    b->cap = b->tombs = 0;
 }
 
 static void slots_resize(struct gw_state_buckets *b, uint32_t cap)
@@ -221,8 +224,9 @@ static void slots_resize(struct gw_state_buckets *b, uint32_t cap)
     b->slots = gw_alloc(cap * sizeof *b->slots);
     b->tags = gw_alloc(cap);
     b->cap = cap;
+    b->tombs = 0;
     for (uint32_t i = 0; i < old_cap; i++)
-        if (tags[i])
+        if (tags[i] & LIVE)
             slot_insert(b, slots[i], row_hash(b, first_of(slots[i])));
     b->table->bytes += slots_cost(cap);
     b->table->bytes -= slots_cost(old_cap);
@@ -230,21 +234,17 @@ static void slots_resize(struct gw_state_buckets *b, uint32_t cap)
     free(tags);
 }
 
-/* Free slot i; whatever follows without a gap and would be found no longer moves back. */
 static void slot_erase(struct gw_state_buckets *b, uint32_t i)
 {
-    for (uint32_t j = next_of(i, b->cap); b->tags[j]; j = next_of(j, b->cap)) {
-        uint32_t home = home_of(row_hash(b, first_of(b->slots[j])), b->cap);
-        bool is_between = i <= j ? i < home && home <= j : i < home || home <= j;
-        if (is_between)
-            continue;
-        b->slots[i] = b->slots[j];
-        b->tags[i] = b->tags[j];
-        i = j;
-    }
     b->slots[i] = NULL;
-    b->tags[i] = 0;
+    b->tags[i] = TOMB;
+    b->tombs++;
     b->count--;
+    bool is_end = b->tags[next_of(i, b->cap)] == 0; /* then no probe needs the tombs before it */
+    for (; is_end && b->tags[i] == TOMB; i = i == 0 ? b->cap - 1 : i - 1) {
+        b->tags[i] = 0;
+        b->tombs--;
+    }
     if (b->cap > 64 && b->count < b->cap / 4)
         slots_resize(b, b->cap / 2);
 }
@@ -262,8 +262,12 @@ void gw_state_buckets_reserve(struct gw_state_buckets *b, size_t n)
 static void slot_add(struct gw_state_buckets *b, struct gw_state_row *row, uint64_t hash)
 {
     assert(b->count < UINT32_MAX / 2);
-    if (b->cap == 0 || (uint64_t)(b->count + 1) * 8 > (uint64_t)b->cap * 7)
-        slots_resize(b, b->cap < MIN_CAP ? MIN_CAP : b->cap + b->cap / 5 * 2 + 2);
+    uint64_t used = (uint64_t)b->count + b->tombs + 1;
+    bool is_grown = (uint64_t)b->count * 8 > (uint64_t)b->cap * 5; /* else it is the tombs */
+    if (used * 8 > (uint64_t)b->cap * 7)
+        slots_resize(b, b->cap < MIN_CAP ? MIN_CAP
+                        : is_grown       ? b->cap + b->cap / 5 * 2 + 2
+                                         : b->cap);
     slot_insert(b, row, hash);
     b->count++;
 }
@@ -338,7 +342,7 @@ struct gw_state_row *gw_state_buckets_next(const struct gw_state_buckets *b, uin
                                            uint32_t *i)
 {
     for (; *slot < b->cap; (*slot)++, *i = 0) {
-        if (!b->tags[*slot])
+        if (!(b->tags[*slot] & LIVE))
             continue;
         const struct gw_state_bucket *bucket = bucket_of(b->slots[*slot]);
         if (*i < (bucket ? bucket->n : 1))
@@ -362,7 +366,7 @@ void gw_state_buckets_init(struct gw_state_buckets *b, struct gw_state_table *t,
 void gw_state_buckets_empty(struct gw_state_buckets *b)
 {
     for (uint32_t i = 0; i < b->cap; i++) {
-        struct gw_state_bucket *bucket = b->tags[i] ? bucket_of(b->slots[i]) : NULL;
+        struct gw_state_bucket *bucket = bucket_of(b->slots[i]);
         gw_state_bucket_free(b->table, &bucket);
     }
     slots_free(b);

@@ -97,13 +97,13 @@ enum gw_state_standing {
 struct gw_state_buckets {
     struct gw_state_table *table;
     uint32_t n_columns;
-    const uint32_t *columns; /* into the definition's; borrowed */
-    bool is_identity;        /* NULL and UNKNOWN are values like others: all rows are in slots */
-    bool is_opaque;          /* a column has no equality here: look-ups are never complete */
-    uint32_t position;       /* into row->at; NOWHERE: at most one row per key */
-    uint32_t count, cap;
+    const uint32_t *columns;    /* into the definition's; borrowed */
+    bool is_identity;           /* NULL and UNKNOWN are values like others: all rows are in slots */
+    bool is_opaque;             /* a column has no equality here: look-ups are never complete */
+    uint32_t position;          /* into row->at; NOWHERE: at most one row per key */
+    uint32_t count, cap, tombs; /* of slots */
     struct gw_state_row **slots;     /* free: NULL; a bucket: lowest bit set */
-    unsigned char *tags;             /* per slot; 0: free, else 128 + 7 bits of the hash */
+    unsigned char *tags;             /* per slot; 0: free, 1: tomb, else 128 + 7 bits of the hash */
     struct gw_datum *scratch;        /* n_columns */
     struct gw_state_bucket *unknown; /* not is_identity: rows whose key is UNKNOWN; or NULL */
     struct gw_idmap keys;            /* hash → chain of struct gw_state_key */

@@ -86,6 +86,13 @@ export class Follower {
     return this.commits.splice(0, count);
   }
 
+  // Told to load again since the last commit, and of what.
+  takeResyncs() {
+    const names = this.events.filter((event) => event.isResync).map((event) => event.table);
+    this.events = this.events.filter((event) => !event.isResync);
+    return names;
+  }
+
   lost() { return [...this.state].filter(([, state]) => state.is === 'lost').map(([name]) => name); }
   isRefused(name) { return this.state.get(name).is === 'refused'; }
 

@@ -4,10 +4,11 @@ import { apply } from './alterations.mjs';
 import { modes } from './modes.mjs';
 import { Follower } from './follower.mjs';
 import { compareLater, compareTable, expectation, look, netOf, restsOn } from './oracle.mjs';
-import { Gateway } from './server.mjs';
+import { Gateway, pause, until } from './server.mjs';
 import { q } from './sql.mjs';
 import { ROLES, allTables } from './world.mjs';
 
+const LATE_MS = 3000; // only turns what does not come into a failure
 const MAY_ASK = process.env.EQUIVALENCE_ASKED === 'allow'; // for a gateway without a solver
 
 // As `rowcast check` writes names.
@@ -59,7 +60,11 @@ export class Session {
       await where.db.query(['BEGIN', ...allTables(this.world).map((t) => `UPDATE ${t.sql} SET rid = rid`), 'INSERT INTO eqmark.mark VALUES (0)', 'COMMIT'].join('; '));
     }
     await Promise.all(this.followers.map((follower) => follower.takeCommits(1)));
-    await Promise.all(this.followers.map((follower) => follower.rejoin()));
+    for (let isQuiet = false; !isQuiet;) {
+      await pause(30);
+      isQuiet = this.followers.every((follower) => follower.takeResyncs().length === 0);
+      await Promise.all(this.followers.map((follower) => follower.rejoin()));
+    }
   }
 
   // How each table is judged for each role; what must be solved may not be asked.
@@ -151,22 +156,45 @@ export class Session {
     const lost = this.followers.map(() => new Set());
     this.emptied = new Set(records.flatMap((record) => [...record.truncated]));
     for (const [i, record] of records.entries()) {
-      const problems = this.followers.flatMap((follower, at) => this.compare(record, at, told[at][i], lost[at], isPiled ? records.slice(i) : null));
+      const problems = [];
+      for (const at of this.followers.keys()) problems.push(...await this.compare(record, at, told[at], i, lost[at], isPiled ? records.slice(i) : null));
       this.commits += 1;
       if (problems.length > 0) throw this.failure(record, problems);
     }
+    for (const [at, follower] of this.followers.entries()) this.takeLate(records.at(-1), at, follower.takeResyncs());
+  }
+
+  // Told after the last commit.
+  takeLate(record, at, names) {
+    const problems = names.map((name) => this.takeResync(record, at, { table: name })).filter(Boolean);
+    if (problems.length > 0) throw this.failure(record, problems);
+  }
+
+  takeResync(record, at, event) {
+    const user = this.world.users[at];
+    this.resyncs += 1;
+    return this.isExplained(event, record, user) ? null
+      : { kind: 'resync', table: event.table, text: `${user.name}: told to load ${event.table} again, for no reason to be seen${event.why ? `: ${event.why}` : ''}` };
+  }
+
+  // Whether the user is told to load the table again right after commit i, or will be: the word follows what was withheld.
+  async isToldLate(at, told, i, name) {
+    const isIt = (event) => event.isResync && event.table === name;
+    if (i + 1 < told.length) return told[i + 1].events.some(isIt);
+    const follower = this.followers[at];
+    return until(() => follower.events.some(isIt), 'a resync', LATE_MS).then(() => true, () => false);
   }
 
   // later: the record and those that piled up behind it; null: it was waited for.
-  compare(record, at, { mark, events }, lost, later) {
+  async compare(record, at, told, i, lost, later) {
     const { world } = this;
     const user = world.users[at];
+    const { mark, events } = told[i];
     if (mark !== record.mark) return [{ kind: 'order', text: `${user.name}: commit ${mark} came where ${record.mark} was due` }];
     const problems = [];
     for (const event of events.filter((one) => one.isResync)) {
-      this.resyncs += 1;
       lost.add(event.table);
-      if (!this.isExplained(event, record, user)) problems.push({ kind: 'resync', table: event.table, text: `${user.name}: told to load ${event.table} again, for no reason to be seen: ${event.why}` });
+      problems.push(...[this.takeResync(record, at, event)].filter(Boolean));
     }
     for (const table of allTables(world).filter((t) => t.isSubscribed)) {
       const path = this.paths.get(table.name)[user.role];
@@ -178,10 +206,12 @@ export class Session {
         if (!record.isOldDoubtful) problems.push(...compareLater(at, table, changes, got, later).map((problem) => ({ ...problem, table: table.name, text: `${user.name} (${path}): ${problem.text}` })));
         continue;
       }
-      const isOldDoubtful = record.isOldDoubtful || this.isBlurred(record, table, user.role);
+      const isBlurred = this.isBlurred(record, table, user.role);
+      const isOldDoubtful = record.isOldDoubtful || isBlurred;
       const wanted = changes.map((change) => expectation(world, at, change, { ...record, path, isOldDoubtful })).filter(Boolean);
-      problems.push(...compareTable(wanted, got, lost.has(table.name) || record.truncated.has(table.name))
-        .map((problem) => ({ ...problem, table: table.name, text: `${user.name} (${path}): ${problem.text}` })));
+      let found = compareTable(wanted, got, lost.has(table.name) || record.truncated.has(table.name));
+      if (isBlurred && found.some((problem) => problem.kind === 'missing') && await this.isToldLate(at, told, i, table.name)) found = compareTable(wanted, got, true);
+      problems.push(...found.map((problem) => ({ ...problem, table: table.name, text: `${user.name} (${path}): ${problem.text}` })));
     }
     return problems;
   }

@@ -47,6 +47,8 @@ static inline struct gw_catalog_table *fx_table(struct gw_catalog *c, const char
     t->columns = gw_arena_alloc(&c->arena, (strlen(columns) + 1) * sizeof *t->columns);
     t->policies = gw_arena_alloc(&c->arena, FX_POLICIES_MAX * sizeof *t->policies);
     t->access = gw_arena_alloc(&c->arena, N_ROLES * sizeof *t->access);
+    for (int role = 0; role < N_ROLES; role++)
+        t->access[role].has_schema_usage = true;
     for (const char *p = columns; *p; p += strspn(p, " ")) {
         size_t n = strcspn(p, " ");
         struct gw_catalog_column *column = &t->columns[t->n_columns++];

@@ -62,9 +62,9 @@ static inline uint32_t rx_external(struct rx *x, enum gw_kind kind, uint32_t n_a
 
 static inline uint32_t rx_type(enum gw_kind kind) /* OPAQUE: int8[] */
 {
-    static const uint32_t OIDS[] = {[GW_KIND_OPAQUE] = 1016, [GW_KIND_BOOL] = 16,
-                                    [GW_KIND_INT] = 20,      [GW_KIND_UUID] = 2950,
-                                    [GW_KIND_TEXT] = 25,     [GW_KIND_DATE] = 1082};
+    static const uint32_t OIDS[] = {
+        [GW_KIND_OPAQUE] = 1016, [GW_KIND_BOOL] = 16, [GW_KIND_INT] = 20,
+        [GW_KIND_UUID] = 2950,   [GW_KIND_TEXT] = 25, [GW_KIND_DATE] = 1082};
     return OIDS[kind];
 }
 

@@ -1,6 +1,7 @@
 /* solve_fixture: trips and their members, for the tests of the solver.
  *     trips(a id, b owner, c is_public)      members(a id, b trip, c user, d role)
- * The row judged: 0 trip, 1 owner, 2 text, 3 is_public. Facts: user, org, names (a set), is_admin. */
+ * The row judged: 0 trip, 1 owner, 2 text, 3 is_public. Facts: user, org, names (a set), is_admin.
+ */
 #ifndef GW_TEST_SOLVE_FIXTURE_H
 #define GW_TEST_SOLVE_FIXTURE_H
 
@@ -36,7 +37,8 @@ static inline void fx_row(struct fx *f, const char *trip, const char *owner, con
 {
     f->row[R_TRIP] = fx_int(trip);
     f->row[R_OWNER] = fx_int(owner);
-    f->row[R_TEXT] = text ? gw_datum_of(GW_KIND_TEXT, gw_span_of(text)) : gw_datum_null(GW_KIND_TEXT);
+    f->row[R_TEXT] =
+        text ? gw_datum_of(GW_KIND_TEXT, gw_span_of(text)) : gw_datum_null(GW_KIND_TEXT);
     f->row[R_PUBLIC] =
         is_public ? gw_datum_of(GW_KIND_BOOL, gw_span_of(is_public)) : gw_datum_null(GW_KIND_BOOL);
 }
@@ -87,7 +89,7 @@ static inline void fx_load(struct fx *f, uint32_t table, uint32_t n, const char 
     struct gw_datum *cells = gw_alloc((n * def->n_columns + 1) * sizeof *cells);
     for (uint32_t i = 0; i < n * def->n_columns; i++) {
         enum gw_kind kind = def->columns[i % def->n_columns].kind;
-        cells[i] = !texts[i]                  ? gw_datum_null(kind)
+        cells[i] = !texts[i]                    ? gw_datum_null(kind)
                    : strcmp(texts[i], "?") == 0 ? gw_datum_unknown()
                                                 : gw_datum_of(kind, gw_span_of(texts[i]));
     }
@@ -97,8 +99,7 @@ static inline void fx_load(struct fx *f, uint32_t table, uint32_t n, const char 
 }
 
 #define FX_LOAD(f, table, columns, ...)                                                            \
-    fx_load(f, table,                                                                              \
-            sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *) / (columns),              \
+    fx_load(f, table, sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *) / (columns),    \
             (const char *[]){__VA_ARGS__})
 
 /* trip's members: team of n users from 1000 on. */

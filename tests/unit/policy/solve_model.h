@@ -13,8 +13,8 @@ struct model_table {
 struct model {
     const struct gw_rules *rules;
     const struct model_table *tables;
-    const struct gw_datum *row;   /* slot 0 */
-    const struct gw_fact *caller; /* his facts */
+    const struct gw_datum *row;                       /* slot 0 */
+    const struct gw_fact *caller;                     /* his facts */
     const struct gw_datum *slots[GW_RULES_SLOTS_MAX]; /* NULL: null-extended */
     struct gw_datum (*external)(uint32_t external, const struct gw_datum *arg);
     struct gw_arena *arena;
@@ -127,9 +127,8 @@ static enum model_truth model_compare(const struct gw_datum *a, const struct gw_
     if (has_null)
         return M_NULL;
     bool eq = gw_datum_eq(a, b);
-    int order = cmp == GW_CMP_EQ || cmp == GW_CMP_NE || cmp == GW_CMP_DISTINCT
-                    ? 0
-                    : gw_datum_compare(a, b);
+    int order =
+        cmp == GW_CMP_EQ || cmp == GW_CMP_NE || cmp == GW_CMP_DISTINCT ? 0 : gw_datum_compare(a, b);
     bool is = cmp == GW_CMP_EQ                             ? eq
               : cmp == GW_CMP_NE || cmp == GW_CMP_DISTINCT ? !eq
               : cmp == GW_CMP_LT                           ? order < 0
@@ -209,8 +208,8 @@ static enum model_truth model_in_list(struct model *m, const struct gw_expr *e)
     while (at < end) {
         const char *stop = memchr(at, ',', (size_t)(end - at));
         struct gw_span item = {at, (size_t)((stop ? stop : end) - at)};
-        struct gw_datum v = gw_span_is(item, "NULL") ? gw_datum_null(x.kind)
-                                                     : gw_datum_of(e->args[0]->kind, item);
+        struct gw_datum v =
+            gw_span_is(item, "NULL") ? gw_datum_null(x.kind) : gw_datum_of(e->args[0]->kind, item);
         out = model_or(out, model_compare(&x, &v, GW_CMP_EQ));
         at = stop ? stop + 1 : end;
     }
@@ -257,8 +256,7 @@ static enum model_truth model_exists(struct model *m, const struct gw_expr *e)
 
 static enum model_truth model_in(struct model *m, const struct gw_expr *e)
 {
-    struct model_rows r = {
-        .on_row = model_take_in, .x = model_value(m, e->args[0]), .in = M_FALSE};
+    struct model_rows r = {.on_row = model_take_in, .x = model_value(m, e->args[0]), .in = M_FALSE};
     if (r.x.state == GW_DATUM_ERROR)
         return M_RAISE;
     model_sub(m, e->sub, &r);

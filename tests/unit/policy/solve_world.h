@@ -1,5 +1,5 @@
-/* solve_world: random policies over tiny tables, for the tests of the solver. Every value is one of a
- * few, so that equality happens. */
+/* solve_world: random policies over tiny tables, for the tests of the solver. Every value is one of
+ * a few, so that equality happens. */
 #ifndef GW_TEST_SOLVE_WORLD_H
 #define GW_TEST_SOLVE_WORLD_H
 
@@ -18,7 +18,7 @@ enum { W_F, W_G, W_IS, W_SET, W_NAME, W_FACTS };
 struct world {
     uint32_t random;
     struct rx *rx;
-    bool may_raise;    /* casts that fail, scalars of several rows, externals */
+    bool may_raise; /* casts that fail, scalars of several rows, externals */
     bool has_external;
     uint32_t next_slot;
     uint32_t n_scope;

@@ -81,9 +81,9 @@ START_TEST(test_catalog_constant_policies_need_no_question)
 }
 END_TEST
 
-START_TEST(test_catalog_empty_qual_counts_as_true)
+START_TEST(test_catalog_policy_without_using_shows_nothing)
 {
-    ck_assert_int_eq(path_with(""), GW_PATH_EVERYONE);
+    ck_assert_int_eq(path_with(""), GW_PATH_NOBODY);
 }
 END_TEST
 
@@ -102,7 +102,7 @@ START_TEST(test_catalog_restrictive_policy_limits_a_true_one)
     fx_policy(c, t, BIT(ANON), "true")->permissive = false;
     gw_catalog_finish(c, NULL, NULL);
     ck_assert_int_eq(t->access[ANON].path, GW_PATH_EVERYONE);
-    ck_assert_int_eq(t->access[AUTHENTICATED].path, GW_PATH_ASKED);
+    ck_assert_int_eq(t->access[AUTHENTICATED].path, GW_PATH_SOLVED);
     ck_assert_int_eq(t->access[SERVICE].path, GW_PATH_NOBODY);
 }
 END_TEST
@@ -204,7 +204,7 @@ int main(void)
     tcase_add_test(tc, test_catalog_bypassing_role_is_everyone);
     tcase_add_test(tc, test_catalog_policy_of_the_row_is_asked);
     tcase_add_test(tc, test_catalog_constant_policies_need_no_question);
-    tcase_add_test(tc, test_catalog_empty_qual_counts_as_true);
+    tcase_add_test(tc, test_catalog_policy_without_using_shows_nothing);
     tcase_add_test(tc, test_catalog_false_policy_is_nobody);
     tcase_add_test(tc, test_catalog_restrictive_policy_limits_a_true_one);
     tcase_add_test(tc, test_catalog_restrictive_policies_alone_are_nobody);

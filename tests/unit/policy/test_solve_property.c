@@ -1,13 +1,15 @@
-/* The solver against solve_model.h: random policies, tables, rows and callers. What the formula says
- * of a caller is what the model answers for that caller.
- *   - all is known: MUST, MAY and NEUTRAL are the model's answer, with a warm memo and with a cold one, and
- *     again after the tables have changed; a watch that did not fire watches an answer that stays;
- *   - something is unknown: MUST admits no one whom the model does not, MAY everyone whom it does. */
+/* The solver against solve_model.h: random policies, tables, rows and callers. What the formula
+ * says of a caller is what the model answers for that caller.
+ *   - all is known: MUST, MAY and NEUTRAL are the model's answer, with a warm memo and with a cold
+ * one, and again after the tables have changed; a watch that did not fire watches an answer that
+ * stays;
+ *   - something is unknown: MUST admits no one whom the model does not, MAY everyone whom it does.
+ */
 #include "solve_model.h"
 #include "solve_world.h"
 #include "state_fixture.h"
 
-#define rnd_seed(base, i) ((base) * 2654435761u + (uint32_t)(i) * 40503u + 1)
+#define rnd_seed(base, i) ((base)*2654435761u + (uint32_t)(i)*40503u + 1)
 
 #define PLANS 6
 #define ROWS 4
@@ -131,7 +133,8 @@ static struct gw_datum external(uint32_t number, const struct gw_datum *arg)
         return number ? gw_datum_null(GW_KIND_INT) : gw_datum_of(GW_KIND_INT, GW_SPAN_LIT("2"));
     if (gw_span_is(arg->text, "4"))
         return gw_datum_error();
-    return gw_datum_of(GW_KIND_INT, gw_span_is(arg->text, "1") ? GW_SPAN_LIT("3") : GW_SPAN_LIT("1"));
+    return gw_datum_of(GW_KIND_INT,
+                       gw_span_is(arg->text, "1") ? GW_SPAN_LIT("3") : GW_SPAN_LIT("1"));
 }
 
 static void answer_key(struct run *r, const struct gw_need_key *need)
@@ -286,7 +289,7 @@ struct kind {
 static void run_begin(struct run *r, uint32_t seed, const struct kind *kind)
 {
     static const struct st_column COLUMNS[W_COLUMNS] = {
-        {"a", OID_INT8, true}, {"b", OID_INT8, false}, {"c", OID_INT8, false},
+        {"a", OID_INT8, true},  {"b", OID_INT8, false}, {"c", OID_INT8, false},
         {"d", OID_TEXT, false}, {"e", OID_BOOL, false}, {"f", 1016, false}};
     r->w = (struct world){
         .random = seed, .may_raise = kind->may_raise, .has_external = kind->has_external};

@@ -369,6 +369,45 @@ START_TEST(test_state_big_bucket_is_handed_out_in_place)
 }
 END_TEST
 
+START_TEST(test_state_many_rows_come_and_go)
+{
+    enum { IDS = 3000, TXNS = 300, CHANGES = 100 };
+    static bool is_there[IDS];
+    uint32_t random = 1, n = 0;
+    char id[16], trip[16];
+    load_members();
+    memset(is_there, 0, sizeof is_there);
+    for (int k = 0; k < TXNS; k++) {
+        bool is_draining = k >= TXNS / 2;
+        struct gw_txn *t = st_txn(1);
+        for (int i = 0; i < CHANGES; i++) {
+            random = random * 1664525u + 1013904223u;
+            uint32_t at = (random >> 8) % IDS;
+            snprintf(id, sizeof id, "%u", at + 100);
+            snprintf(trip, sizeof trip, "%u", at % 300 + 100);
+            if (is_there[at] && (is_draining || i % 2))
+                ST_DELETE(t, members, id, ST_ABSENT, ST_ABSENT, ST_ABSENT);
+            else if (!is_there[at] && !is_draining)
+                ST_INSERT(t, members, id, trip, id, "viewer");
+            else
+                continue;
+            is_there[at] = !is_there[at];
+        }
+        gw_txn_fold(t, NULL, NULL);
+        st_apply(s, t);
+    }
+    for (uint32_t i = 0; i < IDS; i++) {
+        snprintf(id, sizeof id, "%u", i + 100);
+        struct gw_datum key = st_int(id);
+        ck_assert((gw_state_row_by_identity(s, MEMBERS, &key) != NULL) == is_there[i]);
+        HAS(find(MEMBERS, BY_USER, st_text(id), key, GW_OK), is_there[i]);
+        n += is_there[i];
+    }
+    HAS(find(MEMBERS, -1, st_int("1"), st_int("1"), GW_OK), n + 3);
+    ck_assert_uint_lt(gw_state_table_bytes(s, MEMBERS), 20000 + n * 300);
+}
+END_TEST
+
 /* Deterministic, so a bound may stand here: bytes of rows and indexes as malloc takes them. */
 START_TEST(test_state_row_of_four_columns_and_three_indexes_stays_small)
 {
@@ -412,6 +451,7 @@ int main(void)
     tcase_add_test(tc, test_state_rules_that_need_no_more_keep_the_rows);
     tcase_add_test(tc, test_state_rules_keep_keys_whose_index_is_still_there);
     tcase_add_test(tc, test_state_big_bucket_is_handed_out_in_place);
+    tcase_add_test(tc, test_state_many_rows_come_and_go);
     tcase_add_test(tc, test_state_row_of_four_columns_and_three_indexes_stays_small);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(suite, tc);
