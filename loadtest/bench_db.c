@@ -56,6 +56,20 @@ void bench_db_exec(struct bench_db *db, const char *format, ...)
     PQclear(bench_db_query(db, sql));
 }
 
+uint64_t bench_db_cpu_ns(const struct bench_db *db)
+{
+    char path[64];
+    unsigned long long ns = 0;
+    snprintf(path, sizeof path, "/proc/%d/schedstat", PQbackendPID(db->conn));
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return 0;
+    if (fscanf(f, "%llu", &ns) != 1)
+        ns = 0;
+    fclose(f);
+    return ns;
+}
+
 void bench_db_copy(struct bench_db *db, const char *table, struct gw_span rows)
 {
     char sql[120];

@@ -30,6 +30,9 @@ PGresult *bench_db_query(struct bench_db *db, const char *sql);
 /* rows: in COPY's text format. */
 void bench_db_copy(struct bench_db *db, const char *table, struct gw_span rows);
 
+/* CPU time of the server's process behind that connection; 0 if the system does not say. */
+uint64_t bench_db_cpu_ns(const struct bench_db *db);
+
 /* Owned, one reference. */
 struct gw_catalog *bench_db_catalog(struct bench_db *db);
 /* Every table that policies look into, whole; owned by the caller (gw_db_request_free). */

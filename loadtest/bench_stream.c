@@ -62,11 +62,10 @@ struct bench_played bench_stream_play(const struct bench_stream *s, struct bench
     for (uint32_t k = i; k < s->log.n; k++)
         played.rows += is_row(bench_log_message(&s->log, k));
     memset(e->stage_ns, 0, sizeof e->stage_ns);
-    uint64_t cpu = bench_cpu_ns(), wall = bench_wall_ns();
+    uint64_t cpu = bench_cpu_ns();
     while (i < s->log.n)
         (void)bench_engine_feed(e, bench_log_message(&s->log, i++));
     played.cpu_ns = bench_cpu_ns() - cpu;
-    played.wall_ns = bench_wall_ns() - wall;
     played.frames = e->frames - frames;
     check(e);
     return played;

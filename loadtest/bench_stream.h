@@ -21,7 +21,7 @@ void bench_stream_fini(struct bench_stream *s);
 
 struct bench_played {
     uint64_t rows, frames; /* of the timed part */
-    uint64_t cpu_ns, wall_ns;
+    uint64_t cpu_ns;
 };
 
 /* Reset the engine, then play it all. */

@@ -130,6 +130,7 @@ struct gw_external {
 /* A table that policies look into. Columns and indexes that any plan needs. */
 struct gw_state_column {
     struct gw_span name;
+    int16_t attnum; /* a column dropped and made again under its name is another one */
     uint32_t type_oid;
     enum gw_kind kind;
     bool needs_text; /* its text is used, not only its key */

@@ -1,9 +1,9 @@
 /* compile: plans for all tables and roles; see gw/compile.h.
  *
- * DESIGN. One plan per table and role that policies decide about. Each policy is bound and lowered by
- * itself; the plan is OR of the permissive and AND of the restrictive ones. If one of them cannot be
- * compiled the whole plan is asked, because Postgres answers for all of them at once anyhow, and
- * what the others would have needed of the access state is taken back. */
+ * DESIGN. One plan per table and role that policies decide about. Each policy is bound and lowered
+ * by itself; the plan is OR of the permissive and AND of the restrictive ones. If one of them
+ * cannot be compiled the whole plan is asked, because Postgres answers for all of them at once
+ * anyhow, and what the others would have needed of the access state is taken back. */
 #include "lower_internal.h"
 #include "rules_own.h"
 
@@ -50,8 +50,8 @@ static void take_settings(struct compiler *k, const struct gw_compile_options *o
 
 /* ---- policies ---- */
 
-/* One without an expression (FOR ALL with CHECK only) neither lets a row pass nor stops it: Postgres
- * collects expressions (add_security_quals, add_with_check_options in rowsecurity.c). */
+/* One without an expression (FOR ALL with CHECK only) neither lets a row pass nor stops it:
+ * Postgres collects expressions (add_security_quals, add_with_check_options in rowsecurity.c). */
 static uint32_t policies_for(struct compiler *k, const struct gw_catalog_table *t,
                              const struct gw_plan *plan, struct policy **out)
 {
@@ -175,8 +175,8 @@ static void add_plan(struct compiler *k, const struct gw_catalog_table *t, unsig
     gw_lower_init(&l, &k->lower, role_id, is_messages(t));
     struct gw_lower_mark *mark = gw_lower_mark(&k->lower);
     plan.n_policies = policies_for(k, t, &plan, &policies);
-    plan.policies = gw_arena_alloc(&k->lower.rules->arena,
-                                   (plan.n_policies + 1) * sizeof *plan.policies);
+    plan.policies =
+        gw_arena_alloc(&k->lower.rules->arena, (plan.n_policies + 1) * sizeof *plan.policies);
     for (uint32_t i = 0; i < plan.n_policies; i++)
         plan.policies[i] = compile_policy(k, &l, t, &policies[i]);
     conclude(k, &l, &plan);
@@ -235,8 +235,7 @@ struct gw_rules *gw_compile(const struct gw_catalog *c, const struct gw_compile_
         return gw_rules_ref(previous);
     struct compiler k = {.c = c};
     gw_arena_init(&k.scratch, 0);
-    k.lower = (struct gw_lower_rules){
-        .catalog = c, .rules = gw_rules_new(), .scratch = &k.scratch};
+    k.lower = (struct gw_lower_rules){.catalog = c, .rules = gw_rules_new(), .scratch = &k.scratch};
     memcpy(k.lower.rules->fingerprint, fingerprint, sizeof fingerprint);
     take_settings(&k, options);
     for (uint32_t i = 0; i < c->n_tables; i++)

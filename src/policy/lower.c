@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define WHY_MAX 400  /* bytes */
+#define WHY_MAX 400 /* bytes */
 #define NOTES_MAX 600
 #define SKETCH_MAX 160
 
@@ -74,8 +74,8 @@ void *gw_lower_refuse_node(struct gw_lower *l, const char *text, const struct gw
     gw_buf_init(&sketch, SKETCH_MAX);
     struct gw_lower_sql w = {.l = l, .out = &sketch, .is_sketch = true};
     gw_lower_sql(&w, node);
-    gw_lower_refuse(l, "%s%s%.*s%s", text, text[strlen(text) - 1] == ' ' ? "" : " ",
-                    (int)sketch.n, sketch.n ? sketch.p : "", sketch.overflow ? "…" : "");
+    gw_lower_refuse(l, "%s%s%.*s%s", text, text[strlen(text) - 1] == ' ' ? "" : " ", (int)sketch.n,
+                    sketch.n ? sketch.p : "", sketch.overflow ? "…" : "");
     gw_buf_fini(&sketch);
     return NULL;
 }

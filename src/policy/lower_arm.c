@@ -111,7 +111,8 @@ static bool place(struct gw_arm_work *w, struct gw_arm_source *s, struct gw_arm_
     if (!gw_arm_use_keys(w, s, keys, out))
         return false;
     if (l->n_slots >= GW_RULES_SLOTS_MAX)
-        return gw_lower_refuse(l, "looks into tables more than %d times, with the policies before it",
+        return gw_lower_refuse(l,
+                               "looks into tables more than %d times, with the policies before it",
                                GW_RULES_SLOTS_MAX - 1) != NULL;
     out->slot = l->slot_of[number] = l->n_slots++;
     s->is_placed = true;

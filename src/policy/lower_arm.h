@@ -26,10 +26,10 @@ struct gw_arm_work {
 
 /* column = value, from one condition. */
 struct gw_arm_key {
-    uint32_t column;              /* into the table's columns */
+    uint32_t column; /* into the table's columns */
     const struct gw_bound *value;
-    uint32_t condition;           /* which of the source's */
-    bool is_constant;             /* the same for every row outside */
+    uint32_t condition; /* which of the source's */
+    bool is_constant;   /* the same for every row outside */
 };
 
 struct gw_arm_keys {
@@ -41,9 +41,9 @@ struct gw_arm_keys {
 enum gw_arm_rank {
     GW_ARM_NOT_YET,
     GW_ARM_SCAN,
-    GW_ARM_CONSTANT,   /* by columns equal to constants */
-    GW_ARM_LEFT_KEYS,  /* of a LEFT JOIN: by columns; it leaves no row out */
-    GW_ARM_KEYS,       /* by columns */
+    GW_ARM_CONSTANT,  /* by columns equal to constants */
+    GW_ARM_LEFT_KEYS, /* of a LEFT JOIN: by columns; it leaves no row out */
+    GW_ARM_KEYS,      /* by columns */
     GW_ARM_PRIMARY_KEY,
 };
 

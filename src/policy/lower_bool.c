@@ -32,8 +32,7 @@ static struct gw_expr *junction(struct gw_lower *l, const struct gw_bound *node,
                                 enum gw_lower_when when)
 {
     bool is_and = (node->op == GW_B_AND) != (when == GW_LOWER_FALSE);
-    struct gw_expr **args =
-        gw_arena_alloc(l->r->scratch, node->n_args * sizeof(struct gw_expr *));
+    struct gw_expr **args = gw_arena_alloc(l->r->scratch, node->n_args * sizeof(struct gw_expr *));
     for (uint32_t i = 0; i < node->n_args; i++) {
         args[i] = gw_lower_bool(l, node->args[i], when);
         if (!args[i])
@@ -108,8 +107,10 @@ static struct gw_expr *null_test(struct gw_lower *l, const struct gw_bound *node
     if (split)
         return gw_lower_bool(l, split, when);
     if (!gw_lower_is_caller_free(l, arg) && !is_condition(arg))
-        return gw_lower_refuse_node(l, "tests for null what mixes the caller's claims with the "
-                                       "row: ", arg);
+        return gw_lower_refuse_node(l,
+                                    "tests for null what mixes the caller's claims with the "
+                                    "row: ",
+                                    arg);
     if (is_condition(arg))
         is = gw_lower_is(l, gw_lower_bool(l, arg, GW_LOWER_EXACT), GW_IS_UNKNOWN);
     else if (is_row_type(l, arg->type_oid) && arg->op != GW_B_CONST)
@@ -169,8 +170,8 @@ struct gw_expr *gw_lower_leaf(struct gw_lower *l, const struct gw_bound *node,
         return gw_lower_turn(l, e, when);
     }
     if (node->op == GW_B_OP)
-        return gw_lower_refuse_node(l, "compares the caller's claims by more than equality: ",
-                                    node);
+        return gw_lower_refuse_node(l,
+                                    "compares the caller's claims by more than equality: ", node);
     return gw_lower_refuse_node(l, "mixes the caller's claims with the row in ", node);
 }
 

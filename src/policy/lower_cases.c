@@ -135,8 +135,7 @@ const struct gw_bound *gw_lower_split(struct gw_lower *l, const struct gw_bound 
 
 static bool is_bool_literal(const struct gw_bound *node, char first)
 {
-    return node->op == GW_B_CONST && !node->is_null && node->text.n > 0 &&
-           node->text.p[0] == first;
+    return node->op == GW_B_CONST && !node->is_null && node->text.n > 0 && node->text.p[0] == first;
 }
 
 /* COALESCE of booleans needs no test for null: what is true is true, and what is false decides

@@ -107,8 +107,8 @@ static const struct gw_bound *clean_contains(struct gw_lower *l, const struct gw
         gw_lower_b_new(l, is_all ? GW_B_AND : GW_B_OR, GW_OID_BOOL, list->n_args);
     for (uint32_t i = 0; i < list->n_args; i++)
         all->args[i] = (struct gw_bound *)contains(l, array, list->args[i]);
-    const struct gw_bound *unknown = gw_lower_b_pair(
-        l, GW_B_AND, gw_lower_b_is_null(l, array), gw_lower_b_null(l, GW_OID_BOOL));
+    const struct gw_bound *unknown =
+        gw_lower_b_pair(l, GW_B_AND, gw_lower_b_is_null(l, array), gw_lower_b_null(l, GW_OID_BOOL));
     return gw_lower_b_pair(l, GW_B_OR, all, unknown);
 }
 

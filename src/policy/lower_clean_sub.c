@@ -75,7 +75,8 @@ static const struct gw_bound *clean_scalar(struct gw_lower *l, const struct gw_b
     return choice;
 }
 
-/* Sorts the arms: plain ones to out, the rest to a select of their own. Returns how many are plain. */
+/* Sorts the arms: plain ones to out, the rest to a select of their own. Returns how many are plain.
+ */
 static uint32_t take_plain(struct gw_lower *l, const struct gw_bound_select *select,
                            struct gw_bound_arm *out, struct gw_bound_select **rest)
 {
@@ -101,9 +102,8 @@ static const struct gw_bound *plain_answer(struct gw_lower *l, const struct gw_b
         compared = gw_lower_b_op(l, sub->text, sub->args[0], arm->target);
     if (!arm->where)
         return compared ? compared : gw_lower_b_bool(l, true);
-    const struct gw_bound *there =
-        is_all ? gw_lower_b_is_not(l, arm->where, GW_IS_TRUE)
-               : gw_lower_b_is(l, arm->where, GW_IS_TRUE);
+    const struct gw_bound *there = is_all ? gw_lower_b_is_not(l, arm->where, GW_IS_TRUE)
+                                          : gw_lower_b_is(l, arm->where, GW_IS_TRUE);
     if (!compared)
         return there;
     return gw_lower_b_pair(l, is_all ? GW_B_OR : GW_B_AND, there, compared);
@@ -115,8 +115,7 @@ const struct gw_bound *gw_lower_clean_sub(struct gw_lower *l, struct gw_bound *n
         return clean_scalar(l, node);
     if (node->sub_kind == GW_B_ARRAY_OF)
         return node;
-    struct gw_bound_arm *arms =
-        gw_arena_alloc(l->r->scratch, node->select->n_arms * sizeof *arms);
+    struct gw_bound_arm *arms = gw_arena_alloc(l->r->scratch, node->select->n_arms * sizeof *arms);
     struct gw_bound_select *rest;
     uint32_t n = take_plain(l, node->select, arms, &rest);
     uint32_t n_rest = rest->n_arms > 0;
@@ -135,7 +134,8 @@ const struct gw_bound *gw_lower_clean_sub(struct gw_lower *l, struct gw_bound *n
 /* ---- casts moved inward ---- */
 
 /* A cast of a clean part, itself clean. */
-static struct gw_bound *cast_part(struct gw_lower *l, const struct gw_bound *part, uint32_t type_oid)
+static struct gw_bound *cast_part(struct gw_lower *l, const struct gw_bound *part,
+                                  uint32_t type_oid)
 {
     if (part->type_oid == type_oid)
         return (struct gw_bound *)part;

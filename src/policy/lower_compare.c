@@ -61,8 +61,7 @@ static struct gw_expr *with_fact(struct gw_lower *l, const struct gw_bound *node
 {
     bool is_equality = cmp == GW_CMP_EQ || cmp == GW_CMP_NE;
     if (!is_equality)
-        return gw_lower_refuse_node(l, "compares the caller's claim by more than equality: ",
-                                    node);
+        return gw_lower_refuse_node(l, "compares the caller's claim by more than equality: ", node);
     return by_values(l, node, cmp);
 }
 

@@ -88,8 +88,8 @@ static struct gw_expr *quantified(struct gw_lower *l, const struct gw_bound *nod
         return exists_where(l, op, 1, node->select, GW_LOWER_FAILS);
     if (gw_lower_is_op(node, is_all ? "<>" : "="))
         return is_not_in(l, node);
-    return gw_lower_not(l, exists_where(l, op, 1, node->select,
-                                        is_all ? GW_LOWER_MAY_FAIL : GW_LOWER_MAY_PASS));
+    return gw_lower_not(
+        l, exists_where(l, op, 1, node->select, is_all ? GW_LOWER_MAY_FAIL : GW_LOWER_MAY_PASS));
 }
 
 /* ---- IN and ALL over rows that a function makes ---- */
@@ -129,8 +129,7 @@ static struct gw_expr *over_function(struct gw_lower *l, const struct gw_bound *
         of->select = node->select;
         array = of;
     }
-    struct gw_bound *any =
-        (struct gw_bound *)gw_lower_b_pair(l, GW_B_ANY, node->args[0], array);
+    struct gw_bound *any = (struct gw_bound *)gw_lower_b_pair(l, GW_B_ANY, node->args[0], array);
     any->text = node->text;
     any->is_all = node->sub_kind == GW_B_ALL;
     return gw_lower_any(l, any, when);
@@ -174,8 +173,7 @@ static struct gw_expr *membership(struct gw_lower *l, const struct gw_bound *nod
     const struct gw_bound *functions = arms_of(l, node, false);
     if (functions->select->n_arms > 0) {
         enum gw_bound_op joint = node->sub_kind == GW_B_ALL ? GW_B_AND : GW_B_OR;
-        const struct gw_bound *both =
-            gw_lower_b_pair(l, joint, functions, arms_of(l, node, true));
+        const struct gw_bound *both = gw_lower_b_pair(l, joint, functions, arms_of(l, node, true));
         return gw_lower_bool(l, both, when);
     }
     if (is_limited(l, node->select))
@@ -239,8 +237,8 @@ static struct gw_expr *scalar(struct gw_lower *l, const struct gw_bound *sub)
     for (uint32_t i = 0; i < sub->select->n_arms; i++)
         if (sub->select->arms[i].is_limited)
             return gw_lower_refuse(l, "takes one of several rows (LIMIT) of a sub-select");
-    return gw_lower_subselect(l, GW_EXPR_SCALAR, gw_lower_type_kind(l, sub->type_oid),
-                              sub->select, NULL);
+    return gw_lower_subselect(l, GW_EXPR_SCALAR, gw_lower_type_kind(l, sub->type_oid), sub->select,
+                              NULL);
 }
 
 /* There may be several rows, which Postgres refuses: told only when they are looked at. */

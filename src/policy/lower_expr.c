@@ -54,8 +54,8 @@ struct gw_expr *gw_lower_null(struct gw_lower *l, enum gw_kind kind)
 
 static bool is_bool_const(const struct gw_expr *e, bool value)
 {
-    return e->op == GW_EXPR_CONST && e->kind == GW_KIND_BOOL &&
-           e->datum.state == GW_DATUM_VALUE && (e->datum.key.lo != 0) == value;
+    return e->op == GW_EXPR_CONST && e->kind == GW_KIND_BOOL && e->datum.state == GW_DATUM_VALUE &&
+           (e->datum.key.lo != 0) == value;
 }
 
 bool gw_lower_is_true(const struct gw_expr *e)

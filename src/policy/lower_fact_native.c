@@ -95,8 +95,7 @@ static struct gw_fact_expr *function(struct gw_lower *l, const struct gw_bound *
 static struct gw_fact_expr *cast(struct gw_lower *l, const struct gw_bound *node)
 {
     bool is_same;
-    enum gw_native_fn fn =
-        gw_lower_cast_fn(l, node->args[0]->type_oid, node->type_oid, &is_same);
+    enum gw_native_fn fn = gw_lower_cast_fn(l, node->args[0]->type_oid, node->type_oid, &is_same);
     if (is_same)
         return native(l, node->args[0]);
     return fn == GW_FN_NONE ? NULL : call(l, fn, node);
@@ -332,8 +331,7 @@ static struct gw_fact_expr *rows(struct gw_lower *l, const struct gw_bound *targ
 {
     struct gw_span name = gw_lower_builtin(target);
     if (target->op == GW_B_CAST)
-        return cast_each(l, rows(l, target->args[0]), target->args[0]->type_oid,
-                         target->type_oid);
+        return cast_each(l, rows(l, target->args[0]), target->args[0]->type_oid, target->type_oid);
     if (target->n_args != 1)
         return NULL;
     const struct gw_bound *arg = target->args[0];

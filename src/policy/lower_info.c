@@ -42,25 +42,65 @@ static const char *const clock_functions[] = {"now", "transaction_timestamp", "s
 
 /* Stable by settings that are the same on all our connections (time zone, formats). */
 static const char *const stable_functions[] = {
-    "to_char",         "to_date",            "to_timestamp",  "to_number",
-    "date_trunc",      "date_part",          "extract",       "timezone",
-    "timestamptz",     "timestamp",          "date",          "make_timestamptz",
-    "concat",          "concat_ws",          "format",        "array_to_string",
-    "to_json",         "to_jsonb",           "json_build_object", "jsonb_build_object",
-    "json_build_array", "jsonb_build_array", "row_to_json",   "array_to_json",
-    "to_tsvector",     "to_tsquery",         "plainto_tsquery", "phraseto_tsquery",
-    "websearch_to_tsquery", "generate_series", "isfinite",    "date_bin",
-    "date_add",        "date_subtract",      "quote_literal", "quote_nullable",
-    "string_to_array", "array_to_text",      "jsonb_path_exists_tz",
+    "to_char",
+    "to_date",
+    "to_timestamp",
+    "to_number",
+    "date_trunc",
+    "date_part",
+    "extract",
+    "timezone",
+    "timestamptz",
+    "timestamp",
+    "date",
+    "make_timestamptz",
+    "concat",
+    "concat_ws",
+    "format",
+    "array_to_string",
+    "to_json",
+    "to_jsonb",
+    "json_build_object",
+    "jsonb_build_object",
+    "json_build_array",
+    "jsonb_build_array",
+    "row_to_json",
+    "array_to_json",
+    "to_tsvector",
+    "to_tsquery",
+    "plainto_tsquery",
+    "phraseto_tsquery",
+    "websearch_to_tsquery",
+    "generate_series",
+    "isfinite",
+    "date_bin",
+    "date_add",
+    "date_subtract",
+    "quote_literal",
+    "quote_nullable",
+    "string_to_array",
+    "array_to_text",
+    "jsonb_path_exists_tz",
 };
 
 static const char *const set_functions[] = {
-    "jsonb_array_elements_text", "json_array_elements_text", "jsonb_array_elements",
-    "json_array_elements",       "jsonb_object_keys",        "json_object_keys",
-    "unnest",                    "regexp_split_to_table",    "string_to_table",
-    "generate_series",           "regexp_matches",           "jsonb_path_query",
-    "jsonb_each",                "jsonb_each_text",          "json_each",
-    "json_each_text",            "generate_subscripts",
+    "jsonb_array_elements_text",
+    "json_array_elements_text",
+    "jsonb_array_elements",
+    "json_array_elements",
+    "jsonb_object_keys",
+    "json_object_keys",
+    "unnest",
+    "regexp_split_to_table",
+    "string_to_table",
+    "generate_series",
+    "regexp_matches",
+    "jsonb_path_query",
+    "jsonb_each",
+    "jsonb_each_text",
+    "json_each",
+    "json_each_text",
+    "generate_subscripts",
 };
 
 static const char *const immutable_forms[] = {"greatest", "least"}; /* syntax, not functions */
@@ -208,8 +248,7 @@ bool gw_lower_is_caller_free(struct gw_lower *l, const struct gw_bound *node)
 bool gw_lower_is_caller_only(struct gw_lower *l, const struct gw_bound *node)
 {
     uint32_t bits = gw_lower_info(l, node)->bits;
-    uint32_t others =
-        GW_LOWER_ROW | GW_LOWER_INPUT | GW_LOWER_SUB | GW_LOWER_SET | GW_LOWER_TIME;
+    uint32_t others = GW_LOWER_ROW | GW_LOWER_INPUT | GW_LOWER_SUB | GW_LOWER_SET | GW_LOWER_TIME;
     return (bits & GW_LOWER_CALLER) != 0 && (bits & others) == 0;
 }
 

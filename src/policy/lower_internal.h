@@ -3,23 +3,24 @@
  * DESIGN. One policy is lowered in four steps:
  *   1. clean (lower_clean.c): SQL's many spellings become few: a sub-select without FROM is its
  *      target, = ANY (ARRAY(SELECT …)) is IN (SELECT …), a cast literal is a literal, …;
- *   2. info (lower_info.c): of each sub-expression, does it need the row, the caller, a look-up, the
- *      clock? Caller-free, caller-only and mixed follow from that;
+ *   2. info (lower_info.c): of each sub-expression, does it need the row, the caller, a look-up,
+ * the clock? Caller-free, caller-only and mixed follow from that;
  *   3. booleans (lower_bool.c, lower_compare.c, lower_sub.c) are taken apart until what is left is
  *      a caller-free value, a fact, or the two compared for equality;
  *   4. values: caller-only ones become facts (lower_fact.c), caller-free ones are computed natively
  *      (lower_native.c) or by Postgres (lower_external.c, lower_sql.c).
  * What fits nowhere is refused with a reason; the first reason stays.
  *
- * Booleans are lowered for a purpose (enum gw_lower_when). Mostly only "is it true?" counts, and then
- * x IN (SELECT t FROM …) is EXISTS with t = x inside, where t = x can be an index key. Negation is
- * pushed down to the comparisons, which is exact in Kleene's logic, so that the same holds below
- * NOT. Where all three values count (IS NULL of a boolean), nothing is rewritten that would not
- * keep them apart.
+ * Booleans are lowered for a purpose (enum gw_lower_when). Mostly only "is it true?" counts, and
+ * then x IN (SELECT t FROM …) is EXISTS with t = x inside, where t = x can be an index key.
+ * Negation is pushed down to the comparisons, which is exact in Kleene's logic, so that the same
+ * holds below NOT. Where all three values count (IS NULL of a boolean), nothing is rewritten that
+ * would not keep them apart.
  *
  * Every function that returns a tree returns NULL once something was refused; they accept NULL
- * parts and pass it on, so a caller builds first and looks once. Trees handed in are clean. Depth is
- * bounded by clean (GW_LOWER_DEPTH_MAX), size by GW_LOWER_NODES_MAX. One thread, one compilation. */
+ * parts and pass it on, so a caller builds first and looks once. Trees handed in are clean. Depth
+ * is bounded by clean (GW_LOWER_DEPTH_MAX), size by GW_LOWER_NODES_MAX. One thread, one
+ * compilation. */
 #ifndef GW_LOWER_INTERNAL_H
 #define GW_LOWER_INTERNAL_H
 
@@ -105,8 +106,8 @@ struct gw_lower_table {
 /* The rules being made. Arrays are owned until they are copied into the rules' arena. */
 struct gw_lower_rules {
     const struct gw_catalog *catalog;
-    struct gw_rules *rules;   /* texts and trees go to its arena */
-    struct gw_arena *scratch; /* what is forgotten after compiling */
+    struct gw_rules *rules;           /* texts and trees go to its arena */
+    struct gw_arena *scratch;         /* what is forgotten after compiling */
     struct gw_fact_setting *settings; /* ROWCAST_CLAIM_SETTINGS */
     uint32_t n_settings;
     struct gw_fact_def *facts;
@@ -131,9 +132,9 @@ struct gw_lower {
     uint32_t slot_of[GW_LOWER_VARS_MAX];
     int32_t table_of[GW_LOWER_VARS_MAX]; /* into r->tables; -1: the row judged */
     struct gw_lower_vars outer_joined;   /* of a LEFT JOIN: may be all NULL */
-    struct gw_span label;   /* the policy, for messages */
-    struct gw_span why;     /* refused */
-    struct gw_buf notes;    /* what Postgres evaluates, what is scanned */
+    struct gw_span label;                /* the policy, for messages */
+    struct gw_span why;                  /* refused */
+    struct gw_buf notes;                 /* what Postgres evaluates, what is scanned */
 };
 
 /* ---- lower.c: one policy, one plan ---- */
@@ -156,7 +157,8 @@ static inline bool gw_lower_failed(const struct gw_lower *l)
 /* ---- lower_clean.c ---- */
 const struct gw_bound *gw_lower_clean(struct gw_lower *l, const struct gw_bound *node);
 
-/* ---- lower_build.c: new bound nodes, in the scratch arena; they are clean if their parts are ---- */
+/* ---- lower_build.c: new bound nodes, in the scratch arena; they are clean if their parts are ----
+ */
 struct gw_bound *gw_lower_b_new(struct gw_lower *l, enum gw_bound_op op, uint32_t type_oid,
                                 uint32_t n_args);
 struct gw_bound *gw_lower_b_copy(struct gw_lower *l, const struct gw_bound *node); /* args too */
@@ -188,10 +190,11 @@ void gw_lower_vars_add(struct gw_lower_vars *a, uint32_t number);
 bool gw_lower_vars_has(const struct gw_lower_vars *a, uint32_t number);
 
 /* ---- lower_type.c ---- */
-/* How values of this expression compare; OPAQUE for columns whose collation is not deterministic. */
+/* How values of this expression compare; OPAQUE for columns whose collation is not deterministic.
+ */
 enum gw_kind gw_lower_kind(const struct gw_lower *l, const struct gw_bound *node);
 enum gw_kind gw_lower_type_kind(const struct gw_lower *l, uint32_t type_oid);
-bool gw_lower_is_text_type(uint32_t type_oid);           /* text, varchar */
+bool gw_lower_is_text_type(uint32_t type_oid);                                /* text, varchar */
 uint32_t gw_lower_element_type(const struct gw_lower *l, uint32_t array_oid); /* 0: no array */
 bool gw_lower_cast_is_immutable(const struct gw_lower *l, uint32_t from, uint32_t to);
 /* pg_catalog."int8", "public"."color"; false: not known. */
@@ -305,10 +308,10 @@ bool gw_lower_is_scalar(const struct gw_bound *node);
 bool gw_lower_is_single(struct gw_lower *l, const struct gw_bound_select *select);
 /* lower_sub.c: op EXISTS or SCALAR. test: one more condition on each row (NULL: none). */
 enum gw_lower_test_kind {
-    GW_LOWER_PASSES,      /* true */
-    GW_LOWER_FAILS,       /* false */
-    GW_LOWER_MAY_PASS,    /* not false */
-    GW_LOWER_MAY_FAIL,    /* not true */
+    GW_LOWER_PASSES,   /* true */
+    GW_LOWER_FAILS,    /* false */
+    GW_LOWER_MAY_PASS, /* not false */
+    GW_LOWER_MAY_FAIL, /* not true */
 };
 struct gw_lower_test {
     enum gw_lower_test_kind kind;

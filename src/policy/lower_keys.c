@@ -1,5 +1,5 @@
-/* lower_keys: index keys: conditions `column = value` whose value is caller-free and known before the
- * row is looked up. An index finds no row for a null, which is what = says of it. */
+/* lower_keys: index keys: conditions `column = value` whose value is caller-free and known before
+ * the row is looked up. An index finds no row for a null, which is what = says of it. */
 #include "lower_arm.h"
 
 #define CANDIDATES_MAX 64u
@@ -9,9 +9,9 @@
 /* The column itself, or the same text under another type. */
 static const struct gw_bound *as_column(const struct gw_bound *node, const struct gw_bound_var *var)
 {
-    bool is_relabel = node->op == GW_B_CAST && gw_lower_is_text_type(node->type_oid) &&
-                      (gw_lower_is_text_type(node->args[0]->type_oid) ||
-                       node->args[0]->type_oid == GW_OID_NAME);
+    bool is_relabel =
+        node->op == GW_B_CAST && gw_lower_is_text_type(node->type_oid) &&
+        (gw_lower_is_text_type(node->args[0]->type_oid) || node->args[0]->type_oid == GW_OID_NAME);
     if (is_relabel)
         node = node->args[0];
     return node->op == GW_B_COLUMN && node->var == var ? node : NULL;
@@ -46,9 +46,8 @@ static bool key_of_flag(struct gw_arm_work *w, const struct gw_bound_var *var,
     const struct gw_bound *column = as_column(is_not ? condition->args[0] : condition, var);
     if (!column || gw_lower_kind(w->l, column) != GW_KIND_BOOL)
         return false;
-    *key = (struct gw_arm_key){.column = column->column,
-                               .value = gw_lower_b_bool(w->l, !is_not),
-                               .is_constant = true};
+    *key = (struct gw_arm_key){
+        .column = column->column, .value = gw_lower_b_bool(w->l, !is_not), .is_constant = true};
     return true;
 }
 
@@ -62,9 +61,8 @@ static bool key_of(struct gw_arm_work *w, const struct gw_bound_var *var,
         const struct gw_bound *value = condition->args[1 - i];
         if (!column || !may_be_value(w, column, value))
             continue;
-        *key = (struct gw_arm_key){.column = column->column,
-                                   .value = value,
-                                   .is_constant = is_constant(w->l, value)};
+        *key = (struct gw_arm_key){
+            .column = column->column, .value = value, .is_constant = is_constant(w->l, value)};
         return true;
     }
     return false;
@@ -156,8 +154,7 @@ static void sort_keys(const struct gw_arm_work *w, const struct gw_arm_source *s
                       struct gw_arm_keys *keys)
 {
     for (uint32_t i = 0; i < keys->n; i++)
-        keys->items[i].column =
-            gw_lower_table_column(w->l->r, s->table, keys->items[i].column);
+        keys->items[i].column = gw_lower_table_column(w->l->r, s->table, keys->items[i].column);
     for (uint32_t i = 1; i < keys->n; i++)
         for (uint32_t k = i; k > 0 && keys->items[k].column < keys->items[k - 1].column; k--) {
             struct gw_arm_key higher = keys->items[k - 1];

@@ -1,5 +1,5 @@
-/* lower_list: x = ANY (…), x <> ALL (…) and their like: over a list, over an array in the row, over an
- * array among the claims. */
+/* lower_list: x = ANY (…), x <> ALL (…) and their like: over a list, over an array in the row, over
+ * an array among the claims. */
 #include "lower_internal.h"
 
 static struct gw_expr *any_of(struct gw_lower *l, uint32_t n_items)
@@ -19,8 +19,8 @@ static const struct gw_bound *spread(struct gw_lower *l, const struct gw_bound *
     struct gw_bound *all =
         gw_lower_b_new(l, node->is_all ? GW_B_AND : GW_B_OR, GW_OID_BOOL, list->n_args);
     for (uint32_t i = 0; i < list->n_args; i++)
-        all->args[i] = (struct gw_bound *)gw_lower_b_op(l, node->text, node->args[0],
-                                                        list->args[i]);
+        all->args[i] =
+            (struct gw_bound *)gw_lower_b_op(l, node->text, node->args[0], list->args[i]);
     return list->n_args == 1 ? all->args[0] : all;
 }
 
@@ -82,8 +82,8 @@ static struct gw_expr *over_array(struct gw_lower *l, const struct gw_bound *nod
     const struct gw_bound *x = node->args[0], *array = node->args[1];
     bool is_negated;
     uint32_t element = gw_lower_element_type(l, array->type_oid);
-    bool is_opaque = array->op == GW_B_COLUMN &&
-                     array->var->table->columns[array->column].is_opaque;
+    bool is_opaque =
+        array->op == GW_B_COLUMN && array->var->table->columns[array->column].is_opaque;
     bool is_free = gw_lower_is_caller_free(l, x);
     if (!is_membership(node, &is_negated) || element == 0 || is_opaque)
         return gw_lower_leaf(l, node, when);
@@ -115,15 +115,15 @@ static struct gw_expr *over_claims(struct gw_lower *l, const struct gw_bound *no
     bool is_negated;
     struct gw_expr *e = any_of(l, 1);
     if (!is_membership(node, &is_negated))
-        return gw_lower_refuse_node(l, "compares with the caller's claims by more than equality: ",
-                                    node);
+        return gw_lower_refuse_node(
+            l, "compares with the caller's claims by more than equality: ", node);
     struct gw_expr *set = gw_lower_set_fact(l, node->args[1]);
     struct gw_expr *x = set ? gw_lower_value(l, node->args[0], set->type_oid) : NULL;
     if (!e || !x)
         return NULL;
     if (!gw_lower_kinds_compare(x, GW_CMP_EQ, set))
-        return gw_lower_refuse_node(l, "compares with the caller's claims as only Postgres can: ",
-                                    node);
+        return gw_lower_refuse_node(
+            l, "compares with the caller's claims as only Postgres can: ", node);
     e->args[0] = x;
     e->args[1] = set;
     e->caller_free = false;

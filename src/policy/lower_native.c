@@ -35,8 +35,8 @@ struct gw_expr *gw_lower_column(struct gw_lower *l, const struct gw_bound *node)
     e->type_oid = column->type_oid;
     e->slot = l->slot_of[node->var->number];
     e->index = table < 0 ? 0 : (uint32_t)table; /* for gw_lower_needs_text */
-    e->column = table < 0 ? node->column
-                          : gw_lower_table_column(l->r, (uint32_t)table, node->column);
+    e->column =
+        table < 0 ? node->column : gw_lower_table_column(l->r, (uint32_t)table, node->column);
     e->datum.text = gw_arena_copy(&l->r->rules->arena, column->name); /* for printing */
     return e;
 }
@@ -105,8 +105,8 @@ static struct gw_expr *fold(struct gw_lower *l, struct gw_expr *e)
             return gw_lower_null(l, e->kind);
         args[i] = e->args[i]->datum;
     }
-    struct gw_datum d = gw_native_call((enum gw_native_fn)e->index, args, e->n_args,
-                                       &l->r->rules->arena);
+    struct gw_datum d =
+        gw_native_call((enum gw_native_fn)e->index, args, e->n_args, &l->r->rules->arena);
     if (d.state != GW_DATUM_VALUE && d.state != GW_DATUM_NULL)
         return NULL;
     e->op = GW_EXPR_CONST;
@@ -151,8 +151,7 @@ static struct gw_expr *retyped(struct gw_lower *l, const struct gw_expr *e, uint
 static struct gw_expr *cast(struct gw_lower *l, const struct gw_bound *node)
 {
     bool is_same;
-    enum gw_native_fn fn =
-        gw_lower_cast_fn(l, node->args[0]->type_oid, node->type_oid, &is_same);
+    enum gw_native_fn fn = gw_lower_cast_fn(l, node->args[0]->type_oid, node->type_oid, &is_same);
     if (is_same)
         return retyped(l, native(l, node->args[0]), node->type_oid);
     return fn == GW_FN_NONE ? NULL : call(l, fn, node);
@@ -257,8 +256,7 @@ static struct gw_expr *null_if(struct gw_lower *l, struct gw_expr *condition,
 
 static struct gw_expr *nullif(struct gw_lower *l, const struct gw_bound *node)
 {
-    const struct gw_bound *equal =
-        gw_lower_b_op(l, GW_SPAN_LIT("="), node->args[0], node->args[1]);
+    const struct gw_bound *equal = gw_lower_b_op(l, GW_SPAN_LIT("="), node->args[0], node->args[1]);
     return null_if(l, gw_lower_bool(l, equal, GW_LOWER_TRUE), node->args[0]);
 }
 
@@ -276,8 +274,8 @@ static struct gw_expr *strict(struct gw_lower *l, const struct gw_bound *node)
 
 static struct gw_expr *scalar(struct gw_lower *l, const struct gw_bound *node)
 {
-    bool is_rows = node->sub_kind == GW_B_SCALAR &&
-                   (gw_lower_info(l, node)->bits & GW_LOWER_SUB) != 0;
+    bool is_rows =
+        node->sub_kind == GW_B_SCALAR && (gw_lower_info(l, node)->bits & GW_LOWER_SUB) != 0;
     if (!is_rows || !gw_lower_is_caller_free(l, node))
         return NULL;
     return gw_lower_subselect(l, GW_EXPR_SCALAR, gw_lower_type_kind(l, node->type_oid),

@@ -1,4 +1,5 @@
-/* lower_sub: a sub-select of gw/expr.h: its arms, what it depends on outside, its place in the memo. */
+/* lower_sub: a sub-select of gw/expr.h: its arms, what it depends on outside, its place in the
+ * memo. */
 #include "lower_internal.h"
 
 /* The test's condition on one arm's target. */
@@ -49,8 +50,7 @@ static void note_scans(struct gw_lower *l, const struct gw_subselect *sub)
         for (uint32_t k = 0; k < sub->arms[i].n_sources; k++) {
             const struct gw_source *s = &sub->arms[i].sources[k];
             if (s->index < 0 && sub->n_free > 0)
-                gw_lower_note(l, "looks at every row of ",
-                              l->r->tables[s->table].table->name);
+                gw_lower_note(l, "looks at every row of ", l->r->tables[s->table].table->name);
         }
 }
 
@@ -60,8 +60,7 @@ static bool take_arms(struct gw_lower *l, enum gw_expr_op op, const struct gw_bo
     for (uint32_t i = 0; i < select->n_arms; i++) {
         const struct gw_bound_arm *arm = &select->arms[i];
         struct gw_subselect_arm *out = &sub->arms[sub->n_arms];
-        bool makes_rows =
-            arm->target && (gw_lower_info(l, arm->target)->bits & GW_LOWER_SET) != 0;
+        bool makes_rows = arm->target && (gw_lower_info(l, arm->target)->bits & GW_LOWER_SET) != 0;
         if (makes_rows)
             return gw_lower_refuse_node(l, "uses the rows of ", arm->target) != NULL;
         const struct gw_bound *condition = test ? condition_of(l, test, arm->target) : NULL;
@@ -92,9 +91,9 @@ struct gw_expr *gw_lower_subselect(struct gw_lower *l, enum gw_expr_op op, enum 
     sub->site = l->r->n_sites++;
     gw_lower_find_free(l, sub);
     note_scans(l, sub);
-    e->type_oid = op == GW_EXPR_EXISTS ? GW_OID_BOOL
-                                       : (select->arms[0].target ? select->arms[0].target->type_oid
-                                                                 : 0);
+    e->type_oid = op == GW_EXPR_EXISTS
+                      ? GW_OID_BOOL
+                      : (select->arms[0].target ? select->arms[0].target->type_oid : 0);
     e->sub = sub;
     e->caller_free = sub->caller_free;
     return e;

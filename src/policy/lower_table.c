@@ -40,8 +40,8 @@ static struct gw_lower_table *add_table(struct gw_lower_rules *r, const struct g
     return table;
 }
 
-/* The primary key if the log carries it with every change, else the replica identity. FULL without a
- * primary key: all columns, and none in particular. */
+/* The primary key if the log carries it with every change, else the replica identity. FULL without
+ * a primary key: all columns, and none in particular. */
 static void add_identity(struct gw_lower_rules *r, uint32_t number)
 {
     const struct gw_catalog_table *t = r->tables[number].table;
@@ -96,9 +96,10 @@ uint32_t gw_lower_table_column(struct gw_lower_rules *r, uint32_t table, uint32_
     t->positions[t->n_columns] = position;
     t->columns[t->n_columns] = (struct gw_state_column){
         .name = gw_arena_copy(&r->rules->arena, column->name),
+        .attnum = column->attnum,
         .type_oid = column->type_oid,
-        .kind = column->is_opaque ? GW_KIND_OPAQUE
-                                  : gw_kind_of(&r->catalog->types, column->type_oid),
+        .kind =
+            column->is_opaque ? GW_KIND_OPAQUE : gw_kind_of(&r->catalog->types, column->type_oid),
     };
     return t->n_columns++;
 }
@@ -127,7 +128,7 @@ struct gw_lower_mark {
     struct {
         uint32_t n_columns, n_indexes;
         bool *needs_text;
-    } *tables;
+    } * tables;
 };
 
 struct gw_lower_mark *gw_lower_mark(struct gw_lower_rules *r)

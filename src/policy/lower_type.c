@@ -152,9 +152,22 @@ struct gw_datum gw_lower_literal(const struct gw_lower *l, const struct gw_bound
 static bool is_plain_type(uint32_t type_oid)
 {
     static const uint32_t plain[] = {
-        0,           GW_OID_BOOL,    GW_OID_NAME,    GW_OID_INT8,   GW_OID_INT2,  GW_OID_INT4,
-        GW_OID_TEXT, GW_OID_OID,     GW_OID_JSON,    GW_OID_FLOAT4, GW_OID_FLOAT8,
-        GW_OID_BPCHAR, GW_OID_VARCHAR, GW_OID_NUMERIC, GW_OID_UUID, GW_OID_JSONB,
+        0,
+        GW_OID_BOOL,
+        GW_OID_NAME,
+        GW_OID_INT8,
+        GW_OID_INT2,
+        GW_OID_INT4,
+        GW_OID_TEXT,
+        GW_OID_OID,
+        GW_OID_JSON,
+        GW_OID_FLOAT4,
+        GW_OID_FLOAT8,
+        GW_OID_BPCHAR,
+        GW_OID_VARCHAR,
+        GW_OID_NUMERIC,
+        GW_OID_UUID,
+        GW_OID_JSONB,
     };
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (plain[i] == type_oid)
@@ -256,8 +269,7 @@ static bool fits(const struct gw_lower *l, enum arg_class class, const struct gw
     uint32_t type = base_type(l, arg->type_oid);
     switch (class) {
     case ARG_TEXT:
-        return is_open ||
-               (gw_lower_is_text_type(type) && gw_lower_kind(l, arg) == GW_KIND_TEXT);
+        return is_open || (gw_lower_is_text_type(type) && gw_lower_kind(l, arg) == GW_KIND_TEXT);
     case ARG_INT:
         return type == GW_OID_INT4 || type == GW_OID_INT2;
     case ARG_JSON:

@@ -99,8 +99,12 @@ static void print_nullif(struct printer *p, const struct gw_fact_expr *x)
 static void print_compare(struct printer *p, const struct gw_fact_expr *x)
 {
     static const char *const names[] = {
-        [GW_CMP_EQ] = " = ",  [GW_CMP_NE] = " <> ", [GW_CMP_LT] = " < ",
-        [GW_CMP_LE] = " <= ", [GW_CMP_GT] = " > ",  [GW_CMP_GE] = " >= ",
+        [GW_CMP_EQ] = " = ",
+        [GW_CMP_NE] = " <> ",
+        [GW_CMP_LT] = " < ",
+        [GW_CMP_LE] = " <= ",
+        [GW_CMP_GT] = " > ",
+        [GW_CMP_GE] = " >= ",
         [GW_CMP_DISTINCT] = " is distinct from ",
     };
     print(p, x->args[0]);

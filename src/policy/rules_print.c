@@ -139,8 +139,12 @@ static void print_sub(struct printer *p, const char *name, const struct gw_expr 
 static const char *compare_name(enum gw_cmp cmp)
 {
     static const char *const names[] = {
-        [GW_CMP_EQ] = "eq", [GW_CMP_NE] = "ne", [GW_CMP_LT] = "lt",
-        [GW_CMP_LE] = "le", [GW_CMP_GT] = "gt", [GW_CMP_GE] = "ge",
+        [GW_CMP_EQ] = "eq",
+        [GW_CMP_NE] = "ne",
+        [GW_CMP_LT] = "lt",
+        [GW_CMP_LE] = "le",
+        [GW_CMP_GT] = "gt",
+        [GW_CMP_GE] = "ge",
         [GW_CMP_DISTINCT] = "distinct",
     };
     return names[cmp];

@@ -87,7 +87,9 @@ static struct gw_set unite(struct gw_solve_ctx *ctx, const struct gw_expr *e, bo
         one = gw_solve_without(ctx, one, &keep_out, certainty);
         out = gw_set_or(out, one);
         keep_out = gw_set_or(keep_out, one_raises);
-        if (out.form == GW_SET_ALL || (keep_out.form == GW_SET_ALL && is_binding))
+        if (out.form == GW_SET_ALL && (!raises || is_binding))
+            break;
+        if (keep_out.form == GW_SET_ALL && is_binding)
             break;
     }
     if (raises)

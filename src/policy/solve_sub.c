@@ -3,7 +3,7 @@
  * answers are remembered. */
 #include "solve_internal.h"
 
-static struct gw_sub_answer pass(struct gw_solve_ctx *ctx, const struct gw_subselect *sub,
+static struct gw_sub_answer look(struct gw_solve_ctx *ctx, const struct gw_subselect *sub,
                                  const struct gw_sub_use *use, enum gw_certainty certainty)
 {
     struct gw_pass p = {.ctx = ctx, .sub = sub, .use = use, .certainty = certainty};
@@ -11,6 +11,32 @@ static struct gw_sub_answer pass(struct gw_solve_ctx *ctx, const struct gw_subse
     p.may_raise = ctx->solver->sites[sub->site].may_raise;
     gw_sub_rows(&p);
     gw_sub_finish(&p, &out);
+    return out;
+}
+
+/* Rows that are not surely there were passed over; what raises there is told by those that may be. */
+static void take_raises(struct gw_solve_ctx *ctx, const struct gw_subselect *sub,
+                        const struct gw_sub_use *use, struct gw_sub_answer *must)
+{
+    struct gw_sub_answer may = look(ctx, sub, use, GW_MAY);
+    gw_set_free(&must->raises);
+    must->raises = gw_set_copy(&may.raises);
+    gw_sub_answer_free(&may);
+}
+
+static struct gw_sub_answer pass(struct gw_solve_ctx *ctx, const struct gw_subselect *sub,
+                                 const struct gw_sub_use *use, enum gw_certainty certainty)
+{
+    bool is_scalar = use->mode >= GW_SUB_SCALAR_EQ;
+    bool may_raise = is_scalar || ctx->solver->sites[sub->site].may_raise;
+    struct gw_sub_answer out = look(ctx, sub, use, certainty);
+    if (!may_raise)
+        return out;
+    if (!out.is_exact && certainty == GW_MUST)
+        take_raises(ctx, sub, use, &out);
+    out.yes = gw_solve_without(ctx, out.yes, &out.raises, certainty);
+    if (is_scalar)
+        out.maybe = gw_solve_without(ctx, out.maybe, &out.raises, certainty);
     return out;
 }
 

@@ -241,29 +241,15 @@ void gw_sub_take_unseen(struct gw_pass *p, struct gw_set where)
     gw_union_add(&p->yes, where);
 }
 
-/* With something unknown about, a second row cannot be ruled out by looking at those that are
- * surely there. */
-static void doubt_scalar(struct gw_pass *p, struct gw_sub_answer *out)
-{
-    if (p->n_candidates < 2 || p->certainty == GW_NEUTRAL)
-        return;
-    gw_set_free(&out->raises);
-    out->raises = GW_SET(GW_SET_ALL);
-    if (p->certainty == GW_MAY)
-        return;
-    gw_set_free(&out->yes);
-    gw_set_free(&out->maybe);
-}
-
 void gw_sub_finish(struct gw_pass *p, struct gw_sub_answer *out)
 {
     struct gw_solve_ctx *ctx = p->ctx;
     out->yes = gw_union_finish(&p->yes);
     out->maybe = gw_union_finish(&p->maybe);
-    if (p->use->mode == GW_SUB_EXISTS)
+    if (p->use->mode == GW_SUB_EXISTS) {
         gw_set_free(&out->maybe); /* unseen rows are in both */
-    if (p->use->mode == GW_SUB_EXISTS)
         out->maybe = gw_set_copy(&out->yes);
+    }
     note_doubles(p);
     out->raises = p->raises;
     out->value = p->value;
@@ -273,11 +259,10 @@ void gw_sub_finish(struct gw_pass *p, struct gw_sub_answer *out)
         out->yes = out->maybe = GW_SET(GW_SET_LEFT_OUT);
     }
     out->is_exact = !ctx->frame->is_inexact && ctx->code == GW_OK;
-    if (!out->is_exact && is_scalar(p))
-        doubt_scalar(p, out);
-    out->yes = gw_solve_without(ctx, out->yes, &out->raises, p->certainty);
-    if (is_scalar(p))
-        out->maybe = gw_solve_without(ctx, out->maybe, &out->raises, p->certainty);
+    if (!out->is_exact && is_scalar(p) && p->n_candidates > 1) {
+        gw_set_free(&out->raises); /* there may be a second row for anyone */
+        out->raises = GW_SET(GW_SET_ALL);
+    }
 }
 
 void gw_sub_answer_free(struct gw_sub_answer *a)

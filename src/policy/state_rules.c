@@ -12,7 +12,8 @@
 
 static bool column_is_same(const struct gw_state_column *a, const struct gw_state_column *b)
 {
-    return gw_span_eq(a->name, b->name) && a->type_oid == b->type_oid && a->kind == b->kind;
+    return gw_span_eq(a->name, b->name) && a->attnum == b->attnum && a->type_oid == b->type_oid &&
+           a->kind == b->kind;
 }
 
 static bool numbers_are_same(const uint32_t *a, uint32_t n_a, const uint32_t *b, uint32_t n_b)

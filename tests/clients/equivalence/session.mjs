@@ -225,7 +225,8 @@ export class Session {
 
   isExplained(event, record, user) {
     const table = allTables(this.world).find((t) => t.name === event.table);
-    if (record.truncated.has(event.table) || this.paths.get(event.table)[user.role] === 'asked') return true;
+    // What is asked has a budget, and the whole table is told when it is spent.
+    if (record.truncated.has(event.table) || Object.values(this.paths.get(event.table)).includes('asked')) return true;
     return ROLES.some((role) => this.isBlurred(record, table, role));
   }
 
@@ -252,6 +253,13 @@ export class Session {
   }
 }
 
+// What the gateway says it withheld.
+async function tellCounters(failure, gateway) {
+  const metrics = await gateway?.metrics().catch(() => ({})) ?? {};
+  const told = Object.entries(metrics).filter(([name, value]) => value > 0 && /resync_|withheld|unjudged|unknown|errors|raising|catching|evictions|misses|stale|timeouts/.test(name));
+  failure.message += `\ncounters: ${told.map(([name, value]) => `${name.replace('rowcast_', '')} ${value}`).join(', ')}`;
+}
+
 // Runs a world in a mode: { failure, session }.
 export async function runWorld(server, world, mode) {
   const session = new Session(server, world, mode);
@@ -263,6 +271,7 @@ export async function runWorld(server, world, mode) {
     failure = error instanceof Failure || error.isSchema ? error : new Failure('broken', [error.stack, session.gateway?.tail() ?? '']);
   }
   session.ms = Date.now() - began;
+  if (failure && !failure.isSchema) await tellCounters(failure, session.gateway);
   const trouble = await session.close();
   if (trouble && (!failure || failure.kind === 'broken')) failure = new Failure('gateway', [trouble, ...(failure ? failure.lines : [])], failure?.at);
   return { failure, session };

@@ -1,4 +1,5 @@
-/* lower_fixture: what a policy on one of bind_fixture's tables compiles to, as gw_expr_print shows it.
+/* lower_fixture: what a policy on one of bind_fixture's tables compiles to, as gw_expr_print shows
+ * it.
  *
  * RLS is on for the table with the policy alone, which applies to CF_USER. */
 #ifndef GW_TEST_LOWER_FIXTURE_H
@@ -46,11 +47,26 @@ static inline char *lf_text(const struct gw_rules *r, const struct gw_plan *plan
 
 /* One policy and what was made of it; a fresh catalog each time. */
 typedef struct gw_catalog_table *lf_table(void);
-static inline struct gw_catalog_table *lf_things(void) { return bf.things; }
-static inline struct gw_catalog_table *lf_trips(void) { return bf.trips; }
-static inline struct gw_catalog_table *lf_members(void) { return bf.members; }
-static inline struct gw_catalog_table *lf_messages(void) { return bf.messages; }
-static inline struct gw_catalog_table *lf_topics(void) { return bf.topics; }
+static inline struct gw_catalog_table *lf_things(void)
+{
+    return bf.things;
+}
+static inline struct gw_catalog_table *lf_trips(void)
+{
+    return bf.trips;
+}
+static inline struct gw_catalog_table *lf_members(void)
+{
+    return bf.members;
+}
+static inline struct gw_catalog_table *lf_messages(void)
+{
+    return bf.messages;
+}
+static inline struct gw_catalog_table *lf_topics(void)
+{
+    return bf.topics;
+}
 
 static inline void lf_assert_on(lf_table *table, const char *qual, const char *expected)
 {

@@ -207,12 +207,14 @@ static struct gw_expr *random_fact_leaf(struct world *w, unsigned depth)
     static const enum gw_cmp CMPS[] = {GW_CMP_EQ, GW_CMP_EQ, GW_CMP_NE, GW_CMP_DISTINCT};
     struct rx *x = w->rx;
     struct gw_expr *f = rx_of_fact(x, rnd(w, 2) ? W_F : W_G);
-    switch (rnd(w, 12)) {
+    switch (rnd(w, 14)) {
     case 0:
         return RX_IS_NULL(x, f);
     case 1:
         return RX_TRUTH(x, rx_of_fact(x, W_IS));
     case 2:
+    case 12:
+    case 13:
         return RX_ANY(x, random_int(w, depth), rx_of_fact(x, W_SET));
     case 3:
         return RX_ANY(x, random_int(w, 0), rx_of_fact(x, W_SET), f);

@@ -1,5 +1,5 @@
-/* compile: plans by table and role, their paths, what they use; rules shared while nothing changes; the
- * shapes of policies that a real application has. */
+/* compile: plans by table and role, their paths, what they use; rules shared while nothing changes;
+ * the shapes of policies that a real application has. */
 #include "lower_fixture.h"
 
 static void setup(void)
@@ -42,8 +42,9 @@ START_TEST(test_compile_joins_policies_as_postgres_does)
     add(bf.things, "d", "(role = 'x'::text)")->permissive = false;
     struct gw_rules *r = compile();
     const struct gw_plan *plan = lf_plan(r, bf.things);
-    assert_plan(r, plan, "solved: and(or(eq(t0.user_id, " F0
-                         "), eq(t0.n, '1')), lt(t0.n, '9'), eq(t0.role, 'x'))");
+    assert_plan(r, plan,
+                "solved: and(or(eq(t0.user_id, " F0
+                "), eq(t0.n, '1')), lt(t0.n, '9'), eq(t0.role, 'x'))");
     ck_assert_uint_eq(plan->n_policies, 4);
     ck_assert(!plan->policies[2].permissive);
     ck_assert(gw_span_is(plan->policies[1].name, "b"));
@@ -56,8 +57,8 @@ START_TEST(test_compile_only_where_policies_decide)
 {
     add(bf.things, "a", "(n = 1)")->roles = CF_BIT(CF_USER) | CF_BIT(CF_SERVICE);
     bf.things->access[CF_SERVICE].bypasses_rls = true;
-    bf.trips->rls_enabled = true;             /* without a policy */
-    add(bf.members, "all", "true");           /* for everyone */
+    bf.trips->rls_enabled = true;   /* without a policy */
+    add(bf.members, "all", "true"); /* for everyone */
     add(bf.sessions, "hidden", "(id IS NULL)");
     bf.sessions->published = false;
     bf.c->roles_present = CF_BIT(CF_USER) | CF_BIT(CF_SERVICE);
@@ -86,8 +87,9 @@ END_TEST
 START_TEST(test_compile_says_what_a_plan_uses)
 {
     add(bf.things, "a", "((user_id = auth.uid()) OR ((n = 1) AND (auth.role() = 'x'::text)))");
-    add(bf.trips, "b", "(EXISTS ( SELECT 1 FROM public.trip_collaborators m WHERE ((m.trip_id = "
-                       "trips.id) AND (m.user_id = auth.uid()))))");
+    add(bf.trips, "b",
+        "(EXISTS ( SELECT 1 FROM public.trip_collaborators m WHERE ((m.trip_id = "
+        "trips.id) AND (m.user_id = auth.uid()))))");
     struct gw_rules *r = compile();
     const struct gw_plan *things = lf_plan(r, bf.things), *trips = lf_plan(r, bf.trips);
     ck_assert_uint_eq(r->n_facts, 2);
@@ -174,8 +176,7 @@ START_TEST(test_compile_topics_have_a_plan_to_read_and_one_to_write)
     bf.topics->access[CF_USER].may_insert = bf.topics->access[CF_ANON].may_insert = true;
     struct gw_rules *r = compile();
     const struct gw_plan *write = gw_rules_plan(r, bf.topics->oid, CF_USER, true);
-    assert_plan(r, lf_plan(r, bf.topics),
-                "solved: eq(case(eq(topic, ''), null, topic), " F0 ")");
+    assert_plan(r, lf_plan(r, bf.topics), "solved: eq(case(eq(topic, ''), null, topic), " F0 ")");
     ck_assert(write->is_write);
     assert_plan(r, write, "solved: eq(t0.extension, 'broadcast')");
     /* Whoever may insert but has no policy writes nothing. */
@@ -215,25 +216,60 @@ START_TEST(test_compile_shares_rules_while_nothing_changes)
 }
 END_TEST
 
-static void rename_policy(void) { bf.things->policies[0].name = GW_SPAN_LIT("z"); }
-static void change_qual(void) { bf.things->policies[0].qual = GW_SPAN_LIT("(n = 2)"); }
-static void change_roles(void) { bf.things->policies[0].roles |= CF_BIT(CF_ANON); }
-static void restrict_policy(void) { bf.things->policies[0].permissive = false; }
-static void change_column(void) { bf.trips->columns[1].type_oid = 25; }
-static void change_body(void) { bf.c->functions[0].body = GW_SPAN_LIT("select null::uuid"); }
-static void revoke_column(void) { bf.trips->access[CF_USER].columns.w[0] &= ~UINT64_C(1); }
-static void disable_rls(void) { bf.things->rls_enabled = false; }
-static void unpublish(void) { bf.trips->published = false; }
-static void lose_role(void) { bf.c->roles_present &= ~CF_BIT(CF_ANON); }
-static void move_path(void) { bf.c->search_path[0] = GW_SPAN_LIT("other"); }
-static void change_check(void) { add_check("w", "true", true); }
+static void rename_policy(void)
+{
+    bf.things->policies[0].name = GW_SPAN_LIT("z");
+}
+static void change_qual(void)
+{
+    bf.things->policies[0].qual = GW_SPAN_LIT("(n = 2)");
+}
+static void change_roles(void)
+{
+    bf.things->policies[0].roles |= CF_BIT(CF_ANON);
+}
+static void restrict_policy(void)
+{
+    bf.things->policies[0].permissive = false;
+}
+static void change_column(void)
+{
+    bf.trips->columns[1].type_oid = 25;
+}
+static void change_body(void)
+{
+    bf.c->functions[0].body = GW_SPAN_LIT("select null::uuid");
+}
+static void revoke_column(void)
+{
+    bf.trips->access[CF_USER].columns.w[0] &= ~UINT64_C(1);
+}
+static void disable_rls(void)
+{
+    bf.things->rls_enabled = false;
+}
+static void unpublish(void)
+{
+    bf.trips->published = false;
+}
+static void lose_role(void)
+{
+    bf.c->roles_present &= ~CF_BIT(CF_ANON);
+}
+static void move_path(void)
+{
+    bf.c->search_path[0] = GW_SPAN_LIT("other");
+}
+static void change_check(void)
+{
+    add_check("w", "true", true);
+}
 
 START_TEST(test_compile_makes_new_rules_when_something_changes)
 {
-    static void (*const changes[])(void) = {rename_policy, change_qual,   change_roles,
-                                            restrict_policy, change_column, change_body,
-                                            revoke_column, disable_rls,   unpublish,
-                                            lose_role,     move_path,     change_check};
+    static void (*const changes[])(void) = {
+        rename_policy, change_qual, change_roles, restrict_policy, change_column, change_body,
+        revoke_column, disable_rls, unpublish,    lose_role,       move_path,     change_check};
     add(bf.things, "a", "(user_id = auth.uid())");
     struct gw_rules *last = compile();
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
@@ -312,8 +348,8 @@ static const struct {
     {lf_messages, SOLVED, "(session_id IN " SESSIONS ")"},
     {lf_things, SOLVED,
      "(message_id IN ( SELECT cm.id FROM (public.chat_messages cm JOIN public.chat_sessions cs ON "
-     "((cm.session_id = cs.id))) WHERE ((cs.user_id = " UID
-     ") OR (cs.trip_id IN " TRIPS_OF_MINE "))))"},
+     "((cm.session_id = cs.id))) WHERE ((cs.user_id = " UID ") OR (cs.trip_id IN " TRIPS_OF_MINE
+     "))))"},
     {lf_messages, SOLVED, /* 10 */
      "(" OWN " AND (role = 'user'::text) AND (session_id IN " SESSIONS "))"},
     {lf_things, SOLVED,
@@ -323,11 +359,11 @@ static const struct {
      "((auth.role() = 'authenticated'::text) AND (EXISTS ( SELECT 1 FROM public.profiles WHERE "
      "((profiles.id = auth.uid()) AND (profiles.is_admin = true)))))"},
     {lf_trips, SOLVED,
-     "(EXISTS ( SELECT 1 FROM public.things fa WHERE ((fa.name = trips.name) AND ((fa.user_id = " UID
-     ") OR ((fa.trip_id IS NOT NULL) AND public.user_has_trip_access(" UID ", fa.trip_id))))))"},
+     "(EXISTS ( SELECT 1 FROM public.things fa WHERE ((fa.name = trips.name) AND ((fa.user_id "
+     "= " UID ") OR ((fa.trip_id IS NOT NULL) AND public.user_has_trip_access(" UID
+     ", fa.trip_id))))))"},
     {lf_things, SOLVED, "(public.is_admin() OR (auth.role() = 'service_role'::text))"},
-    {lf_things, SOLVED,
-     "((user_id IS NULL) AND (namespace = ANY (ARRAY['a'::text, 'b'::text])))"},
+    {lf_things, SOLVED, "((user_id IS NULL) AND (namespace = ANY (ARRAY['a'::text, 'b'::text])))"},
     {lf_things, SOLVED, "(split_part(name, '/'::text, 1) = (" UID ")::text)"}, /* 16 */
     {lf_things, SOLVED, "(name = ((" UID ")::text || '.jpg'::text))"},
     {lf_things, SOLVED, "(COALESCE(created_by, (user_id)::text) = (auth.uid())::text)"},
@@ -343,8 +379,10 @@ static const struct {
      ")::text)))"},
     {lf_things, SOLVED, "(" OWN " OR (added_by = auth.uid()) OR " IN_TRIPS ")"},
     {lf_things, SOLVED, /* 20 */
-     "(trip_id IN ( SELECT trips.id FROM public.trips WHERE (trips.user_id = auth.uid()) UNION SELECT "
-     "trip_collaborators.trip_id FROM public.trip_collaborators WHERE ((trip_collaborators.user_id = "
+     "(trip_id IN ( SELECT trips.id FROM public.trips WHERE (trips.user_id = auth.uid()) UNION "
+     "SELECT "
+     "trip_collaborators.trip_id FROM public.trip_collaborators WHERE ((trip_collaborators.user_id "
+     "= "
      "auth.uid()) AND (trip_collaborators.role = ANY (ARRAY['edit'::text, 'admin'::text])))))"},
     {lf_trips, SOLVED,
      "((user_id = auth.uid()) OR (EXISTS ( SELECT 1 FROM public.trip_collaborators tc WHERE "

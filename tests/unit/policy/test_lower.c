@@ -87,8 +87,9 @@ END_TEST
 START_TEST(test_lower_claim_array_is_a_set)
 {
     static const char *const expected = "solved: any(t0.org_id, fact[0 set elements(claims.orgs)])";
-    lf_assert("(org_id IN ( SELECT (jsonb_array_elements_text((auth.jwt() -> 'orgs'::text)))::uuid))",
-              expected);
+    lf_assert(
+        "(org_id IN ( SELECT (jsonb_array_elements_text((auth.jwt() -> 'orgs'::text)))::uuid))",
+        expected);
     lf_assert("(org_id = ANY (ARRAY( SELECT (jsonb_array_elements_text((auth.jwt() -> "
               "'orgs'::text)))::uuid)))",
               expected);
@@ -219,8 +220,7 @@ END_TEST
 START_TEST(test_lower_time_is_asked_anew)
 {
     bf_setup();
-    struct gw_rules *r =
-        lf_compile(bf.things, "(created_at > (now() - '00:15:00'::interval))");
+    struct gw_rules *r = lf_compile(bf.things, "(created_at > (now() - '00:15:00'::interval))");
     ck_assert_int_eq(lf_plan(r, bf.things)->path, GW_PLAN_ASSISTED);
     ck_assert(!r->externals[0].is_immutable);
     gw_rules_unref(r);
@@ -241,8 +241,7 @@ END_TEST
 START_TEST(test_lower_claim_key_of_a_json_in_the_row)
 {
     bf_setup();
-    struct gw_rules *r =
-        lf_compile(bf.things, "((data -> 'members'::text) ? (auth.uid())::text)");
+    struct gw_rules *r = lf_compile(bf.things, "((data -> 'members'::text) ? (auth.uid())::text)");
     const struct gw_plan *plan = lf_plan(r, bf.things);
     ck_assert_int_eq(plan->path, GW_PLAN_ASSISTED);
     ck_assert_int_eq(plan->expr->op, GW_EXPR_IN_LIST);
@@ -277,8 +276,8 @@ END_TEST
 START_TEST(test_lower_distinct_from_the_caller)
 {
     lf_assert("(NOT (user_id IS DISTINCT FROM auth.uid()))",
-              "solved: or(eq(t0.user_id, " F0 "), and(is_null(t0.user_id), truth(fact[1 is_null(" SUB
-              ")])))");
+              "solved: or(eq(t0.user_id, " F0
+              "), and(is_null(t0.user_id), truth(fact[1 is_null(" SUB ")])))");
     lf_assert("(user_id IS DISTINCT FROM auth.uid())",
               "solved: and(not(is_true(eq(t0.user_id, " F0
               "))), or(not(is_null(t0.user_id)), not(truth(fact[1 is_null(" SUB ")]))))");
@@ -301,9 +300,10 @@ END_TEST
 
 START_TEST(test_lower_what_cannot_be_inverted_is_asked)
 {
-    lf_assert_asked("(name ~~ (('user_'::text || (auth.uid())::text) || '/%'::text))",
-                    "policy p compares the caller's claims by more than equality: name ~~ (('user_' "
-                    "|| COALESCE(claim.sub, claims ->> 'sub')) || '/%')");
+    lf_assert_asked(
+        "(name ~~ (('user_'::text || (auth.uid())::text) || '/%'::text))",
+        "policy p compares the caller's claims by more than equality: name ~~ (('user_' "
+        "|| COALESCE(claim.sub, claims ->> 'sub')) || '/%')");
     lf_assert_asked("(n < ((auth.jwt() ->> 'n'::text))::integer)", "by more than equality: n <");
     lf_assert_asked("((name || (auth.uid())::text) = role)", "mixes the caller's claims");
     lf_assert_asked("(created_at = ((auth.jwt() ->> 'at'::text))::timestamptz)",

@@ -20,7 +20,8 @@ START_TEST(test_lower_union_is_one_look_up_with_arms)
 {
     lf_assert("(trip_id IN " TRIPS_OF_MINE ")",
               "solved: exists(from trips t1 by(id = t0.trip_id) where eq(t1.user_id, " F0
-              ") union trip_collaborators t2 by(trip_id = t0.trip_id) where eq(t2.user_id, " F0 "))");
+              ") union trip_collaborators t2 by(trip_id = t0.trip_id) where eq(t2.user_id, " F0
+              "))");
 }
 END_TEST
 
@@ -28,7 +29,8 @@ START_TEST(test_lower_union_with_a_value_is_split)
 {
     lf_assert("(user_id IN ( SELECT auth.uid() AS uid UNION SELECT p.id FROM public.profiles p "
               "WHERE (p.org_id = things.org_id)))",
-              "solved: or(eq(t0.user_id, " F0 "), exists(from profiles t1 by(id = t0.user_id) where "
+              "solved: or(eq(t0.user_id, " F0
+              "), exists(from profiles t1 by(id = t0.user_id) where "
               "eq(t1.org_id, t0.org_id)))");
     lf_assert("(EXISTS ( SELECT 1 WHERE (things.n = 1)))", "solved: eq(t0.n, '1')");
 }
@@ -53,10 +55,10 @@ END_TEST
 
 START_TEST(test_lower_constants_are_keys_where_nothing_else_is)
 {
-    lf_assert("(EXISTS ( SELECT 1 FROM public.profiles p WHERE ((p.id = auth.uid()) AND (p.is_admin "
-              "= true) AND (p.role = 'x'::text))))",
-              "solved: exists(from profiles t1 by(is_admin = true, role = 'x') where eq(t1.id, " F0
-              "))");
+    lf_assert(
+        "(EXISTS ( SELECT 1 FROM public.profiles p WHERE ((p.id = auth.uid()) AND (p.is_admin "
+        "= true) AND (p.role = 'x'::text))))",
+        "solved: exists(from profiles t1 by(is_admin = true, role = 'x') where eq(t1.id, " F0 "))");
     lf_assert("(EXISTS ( SELECT 1 FROM public.profiles p WHERE ((p.id = auth.uid()) AND (NOT "
               "p.is_admin))))",
               "solved: exists(from profiles t1 by(is_admin = false) where eq(t1.id, " F0 "))");
@@ -74,12 +76,13 @@ END_TEST
 
 START_TEST(test_lower_left_join_keeps_its_conditions)
 {
-    lf_assert("(EXISTS ( SELECT 1 FROM public.trips t LEFT JOIN public.trip_collaborators m ON "
-              "((m.trip_id = t.id) AND (m.user_id = auth.uid())) WHERE ((t.id = things.trip_id) AND "
-              "(" MINE " OR (m.user_id IS NOT NULL)))))",
-              "solved: exists(from trips t1 by(id = t0.trip_id) left trip_collaborators t2 "
-              "by(trip_id = t1.id) on eq(t2.user_id, " F0 ") where or(eq(t1.user_id, " F0
-              "), not(is_null(t2.user_id))))");
+    lf_assert(
+        "(EXISTS ( SELECT 1 FROM public.trips t LEFT JOIN public.trip_collaborators m ON "
+        "((m.trip_id = t.id) AND (m.user_id = auth.uid())) WHERE ((t.id = things.trip_id) AND "
+        "(" MINE " OR (m.user_id IS NOT NULL)))))",
+        "solved: exists(from trips t1 by(id = t0.trip_id) left trip_collaborators t2 "
+        "by(trip_id = t1.id) on eq(t2.user_id, " F0 ") where or(eq(t1.user_id, " F0
+        "), not(is_null(t2.user_id))))");
 }
 END_TEST
 
@@ -118,9 +121,10 @@ END_TEST
 
 START_TEST(test_lower_not_in_minds_nulls)
 {
-    lf_assert("(NOT (trip_id IN ( SELECT t.id FROM public.trips t WHERE (t.is_public))))",
-              "solved: and(not(exists(from trips t1 by(id = t0.trip_id) where truth(t1.is_public))), "
-              "or(not(is_null(t0.trip_id)), not(exists(from trips t2 by(is_public = true)))))");
+    lf_assert(
+        "(NOT (trip_id IN ( SELECT t.id FROM public.trips t WHERE (t.is_public))))",
+        "solved: and(not(exists(from trips t1 by(id = t0.trip_id) where truth(t1.is_public))), "
+        "or(not(is_null(t0.trip_id)), not(exists(from trips t2 by(is_public = true)))))");
     lf_assert("(id <> ALL ( SELECT s.trip_id FROM public.chat_sessions s))",
               "solved: and(not(exists(from chat_sessions t1 by(trip_id = t0.id))), not(exists(from "
               "chat_sessions t2 all where is_null(t2.trip_id))))");
@@ -150,10 +154,10 @@ END_TEST
 
 START_TEST(test_lower_block_list)
 {
-    lf_assert("(NOT (EXISTS ( SELECT 1 FROM public.profiles b WHERE ((b.org_id = things.user_id) AND "
-              "(b.id = auth.uid())))))",
-              "solved: not(exists(from profiles t1 by(org_id = t0.user_id) where eq(t1.id, " F0
-              ")))");
+    lf_assert(
+        "(NOT (EXISTS ( SELECT 1 FROM public.profiles b WHERE ((b.org_id = things.user_id) AND "
+        "(b.id = auth.uid())))))",
+        "solved: not(exists(from profiles t1 by(org_id = t0.user_id) where eq(t1.id, " F0 ")))");
 }
 END_TEST
 
@@ -184,7 +188,8 @@ START_TEST(test_lower_boolean_of_one_row)
     lf_assert("COALESCE(" AM_ADMIN ", false)",
               "solved: exists(from profiles t1 by(is_admin = true) where eq(t1.id, " F0 "))");
     lf_assert("(" MY_ROLE " = ANY (ARRAY['a'::text, 'b'::text]))",
-              "solved: exists(from profiles t1 all where eq(t1.id, " F0 "), any(t1.role, 'a', 'b'))");
+              "solved: exists(from profiles t1 all where eq(t1.id, " F0
+              "), any(t1.role, 'a', 'b'))");
 }
 END_TEST
 
@@ -201,8 +206,9 @@ END_TEST
 START_TEST(test_lower_row_value_inside_an_external)
 {
     bf_setup();
-    struct gw_rules *r = lf_compile(bf.things, "(upper(( SELECT p.role FROM public.profiles p WHERE "
-                                               "(p.id = things.user_id))) = (auth.uid())::text)");
+    struct gw_rules *r =
+        lf_compile(bf.things, "(upper(( SELECT p.role FROM public.profiles p WHERE "
+                              "(p.id = things.user_id))) = (auth.uid())::text)");
     char *got = lf_text(r, lf_plan(r, bf.things));
     ck_assert(strstr(got, "(scalar(from profiles t") && strstr(got, "by(id = t0.user_id)"));
     ck_assert(r->tables[0].columns[1].needs_text);
@@ -325,10 +331,22 @@ static void assert_table_refused(void (*change)(struct gw_catalog_table *t), con
     bf_teardown();
 }
 
-static void unpublish(struct gw_catalog_table *t) { t->published = false; }
-static void limit(struct gw_catalog_table *t) { t->is_limited = true; }
-static void partition(struct gw_catalog_table *t) { t->has_children = true; }
-static void forget_identity(struct gw_catalog_table *t) { t->has_identity = false; }
+static void unpublish(struct gw_catalog_table *t)
+{
+    t->published = false;
+}
+static void limit(struct gw_catalog_table *t)
+{
+    t->is_limited = true;
+}
+static void partition(struct gw_catalog_table *t)
+{
+    t->has_children = true;
+}
+static void forget_identity(struct gw_catalog_table *t)
+{
+    t->has_identity = false;
+}
 static void follow(struct gw_catalog_table *t)
 {
     t->published = false;
@@ -349,8 +367,8 @@ START_TEST(test_lower_followed_table_is_looked_into)
 {
     bf_setup();
     follow(bf.trips);
-    struct gw_rules *r = lf_compile(
-        bf.things, "(trip_id IN ( SELECT t.id FROM public.trips t WHERE " MINE "))");
+    struct gw_rules *r =
+        lf_compile(bf.things, "(trip_id IN ( SELECT t.id FROM public.trips t WHERE " MINE "))");
     ck_assert_int_eq(lf_plan(r, bf.things)->path, GW_PLAN_SOLVED);
     gw_rules_unref(r);
     bf_teardown();
@@ -362,8 +380,7 @@ START_TEST(test_lower_inner_policies_are_conditions)
     bf_setup();
     bf.trips->rls_enabled = true;
     cf_policy(bf.c, bf.trips, "inner", "(is_public OR (user_id = auth.uid()))");
-    struct gw_rules *r =
-        lf_compile(bf.things, "(trip_id IN ( SELECT t.id FROM public.trips t))");
+    struct gw_rules *r = lf_compile(bf.things, "(trip_id IN ( SELECT t.id FROM public.trips t))");
     char *got = lf_text(r, lf_plan(r, bf.things));
     ck_assert_str_eq(got, "solved: exists(from trips t1 by(id = t0.trip_id) where "
                           "or(truth(t1.is_public), eq(t1.user_id, " F0 ")))");
@@ -378,8 +395,9 @@ START_TEST(test_lower_number_of_row_variables_is_bounded)
     struct gw_buf qual;
     gw_buf_init(&qual, 0);
     for (int i = 0; i < 64; i++)
-        gw_buf_printf(&qual, "%s(trip_id IN ( SELECT t.id FROM public.trips t WHERE (t.name = '%d'"
-                             "::text)))",
+        gw_buf_printf(&qual,
+                      "%s(trip_id IN ( SELECT t.id FROM public.trips t WHERE (t.name = '%d'"
+                      "::text)))",
                       i ? " OR " : "(", i);
     gw_buf_add_byte(&qual, ')');
     lf_assert_asked(gw_buf_cstr(&qual), "looks into tables more than 63 times");

@@ -86,6 +86,19 @@ START_TEST(test_solve_column_in_a_set_of_the_caller)
 }
 END_TEST
 
+START_TEST(test_solve_two_columns_in_a_set_of_the_caller_are_two_conditions)
+{
+    struct gw_expr *names = rx_of_fact(f.x, F_NAMES);
+    struct gw_expr *other = rx_value(f.x, GW_KIND_TEXT, "other");
+    const struct gw_plan *plan =
+        start(RX_AND(f.x, RX_ANY(f.x, fx_col(&f, R_TEXT), names), RX_ANY(f.x, other, names)));
+    struct gw_formula *formula = fx_solve(&f, plan);
+    ck_assert_uint_eq(formula->op, GW_FORMULA_AND);
+    ck_assert_uint_eq(formula->n_args, 2);
+    gw_formula_unref(formula);
+}
+END_TEST
+
 START_TEST(test_solve_fact_among_values_drops_nulls_when_true)
 {
     struct gw_expr *e = RX_ANY(f.x, user(), of_int("3"), of_int(NULL), fx_col(&f, R_OWNER));
@@ -189,7 +202,9 @@ START_TEST(test_solve_scalar_raises_for_whoever_has_two_rows)
 }
 END_TEST
 
-START_TEST(test_solve_left_join_keeps_those_without_a_match)
+/* EXISTS (SELECT FROM trips t LEFT JOIN members m ON m.trip = t.id AND m.user = the caller
+ *         WHERE t.id = the row's trip AND m.id IS NULL) */
+static struct gw_expr *has_not_joined(void)
 {
     struct gw_subselect *sub = rx_sub(f.x, 1);
     struct gw_source *trip = rx_source(f.x, &sub->arms[0], 1, T_TRIPS, I_TRIPS_ID);
@@ -199,10 +214,29 @@ START_TEST(test_solve_left_join_keeps_those_without_a_match)
     rx_key(member, rx_column(f.x, 1, 0, GW_KIND_INT));
     member->on[member->n_on++] = rx_eq(f.x, rx_column(f.x, 2, 2, GW_KIND_INT), user());
     rx_where(member, RX_IS_NULL(f.x, rx_column(f.x, 2, 0, GW_KIND_INT)));
-    const struct gw_plan *plan = start(rx_exists(f.x, sub));
+    return rx_exists(f.x, sub);
+}
+
+START_TEST(test_solve_left_join_keeps_those_without_a_match)
+{
+    const struct gw_plan *plan = start(has_not_joined());
     FX_LOAD(&f, T_TRIPS, 3, "1", "7", "t");
     FX_LOAD(&f, T_MEMBERS, 4, "1", "1", "8", "x", "2", "1", "9", "x");
     CK_SOLVES(plan, "user is not one of 8, 9");
+    fx_load(&f, T_MEMBERS, 0, NULL);
+    CK_SOLVES(plan, "everybody");
+}
+END_TEST
+
+START_TEST(test_solve_left_join_with_what_is_not_known_admits_nobody)
+{
+    const struct gw_plan *plan = start(has_not_joined());
+    FX_LOAD(&f, T_TRIPS, 3, "1", "7", "t");
+    CK_SOLVES(plan, "nobody");
+    FX_LOAD(&f, T_MEMBERS, 4, "1", "1", "8", "x", "2", "1", "?", "x");
+    CK_SOLVES(plan, "user is not known"); /* the second member may be anyone with a name */
+    f.options.certainty = GW_MAY;
+    CK_SOLVES(plan, "user is not 8");
 }
 END_TEST
 
@@ -354,6 +388,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_solve_fact_is_null);
     tcase_add_test(tc, test_solve_boolean_fact_and_column);
     tcase_add_test(tc, test_solve_column_in_a_set_of_the_caller);
+    tcase_add_test(tc, test_solve_two_columns_in_a_set_of_the_caller_are_two_conditions);
     tcase_add_test(tc, test_solve_fact_among_values_drops_nulls_when_true);
     tcase_add_test(tc, test_solve_fact_in_an_array_text);
     tcase_add_test(tc, test_solve_quoted_elements_keep_commas_and_the_word_null);
@@ -363,6 +398,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_solve_not_in_with_a_null_among_the_rows_is_nobody);
     tcase_add_test(tc, test_solve_scalar_raises_for_whoever_has_two_rows);
     tcase_add_test(tc, test_solve_left_join_keeps_those_without_a_match);
+    tcase_add_test(tc, test_solve_left_join_with_what_is_not_known_admits_nobody);
     tcase_add_test(tc, test_solve_large_team_is_shared_not_copied);
     tcase_add_test(tc, test_solve_unknown_cell_is_bounded_from_both_sides);
     tcase_add_test(tc, test_solve_unknown_that_changes_nothing_is_not_told);

@@ -409,13 +409,13 @@ END_TEST
 
 START_TEST(test_solve_property_unknown_is_bounded_from_both_sides)
 {
-    run_many(4, 400, &(struct kind){.hides = true});
+    run_many(4, 1500, &(struct kind){.hides = true});
 }
 END_TEST
 
 START_TEST(test_solve_property_unknown_that_may_raise_is_bounded_too)
 {
-    run_many(5, 400, &(struct kind){.hides = true, .may_raise = true, .has_external = true});
+    run_many(5, 1500, &(struct kind){.hides = true, .may_raise = true, .has_external = true});
 }
 END_TEST
 

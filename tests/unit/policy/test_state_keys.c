@@ -127,6 +127,23 @@ START_TEST(test_state_cached_evicts_least_recently_used_and_tells)
 }
 END_TEST
 
+START_TEST(test_state_cached_keys_of_the_batch_being_read_stay)
+{
+    gw_state_free(s);
+    s = gw_state_new(1);
+    gw_state_set_rules(s, &rules);
+    gw_state_load_cached(s, MEMBERS);
+    load_trip("42", 1, ST_ROW("1", "viewer", "42", "ann"));
+    load_trip("43", 1, ST_ROW("2", "viewer", "43", "ann"));
+    gw_state_settle(s);
+    HAS(of_trip("42"), 1);
+    HAS(of_trip("43"), 1);
+    load_trip("44", 0, NULL);
+    find(MEMBERS, BY_TRIP, st_int("42"), st_int(""), GW_E_AGAIN);
+    HAS(of_trip("44"), 0);
+}
+END_TEST
+
 START_TEST(test_state_resident_over_its_bytes_says_so)
 {
     gw_state_free(s);
@@ -441,6 +458,7 @@ int main(void)
     tcase_add_test(tc, test_state_cached_rows_put_back_leave_keys_read_earlier_complete);
     tcase_add_test(tc, test_state_cached_truncate_leaves_keys_known_to_be_empty);
     tcase_add_test(tc, test_state_cached_evicts_least_recently_used_and_tells);
+    tcase_add_test(tc, test_state_cached_keys_of_the_batch_being_read_stay);
     tcase_add_test(tc, test_state_resident_over_its_bytes_says_so);
     tcase_add_test(tc, test_state_watch_fires_once_for_all_that_a_transaction_touches);
     tcase_add_test(tc, test_state_watch_sleeps_where_nothing_it_rests_on_changed);
