@@ -25,6 +25,7 @@ static const struct {
     [GW_CATALOG_SEARCH_PATH] = {sql_search_path, "reading search_path", 4},
     [GW_CATALOG_TYPES] = {sql_types, "reading types", 0},
     [GW_CATALOG_FIELDS] = {sql_fields, "reading composite types", 0},
+    [GW_CATALOG_SNAPSHOT] = {sql_snapshot, "reading the snapshot", 0},
 };
 
 /* Commands before the queries: BEGIN and the settings. */
@@ -52,6 +53,9 @@ static void build(struct gw_db_link *l, struct gw_db_request *r, const struct lo
         .options = {.claim_settings = l->cfg.claim_settings},
         .previous = l->catalog ? l->catalog->rules : NULL,
     };
+    const PGresult *snapshot = load->results[GW_CATALOG_SNAPSHOT];
+    if (PQntuples(snapshot) > 0)
+        r->code = gw_snapshot_parse(&r->snapshot, gw_span_of(PQgetvalue(snapshot, 0, 0)));
     r->catalog = gw_catalog_from_rows(load->results, &frame);
     gw_catalog_unref(l->catalog);
     l->catalog = gw_catalog_ref(r->catalog);

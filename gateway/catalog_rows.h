@@ -18,6 +18,7 @@ enum gw_catalog_query {
     GW_CATALOG_SEARCH_PATH,
     GW_CATALOG_TYPES,
     GW_CATALOG_FIELDS,
+    GW_CATALOG_SNAPSHOT,
     GW_CATALOG_QUERIES
 };
 

@@ -89,7 +89,8 @@ static bool is_read(const struct gw_catalog *c, const struct gw_catalog_table *t
 {
     for (uint32_t role_id = 0; role_id < c->n_roles; role_id++) {
         const struct gw_table_access *access = &t->access[role_id];
-        if (access->path == GW_PATH_ASKED && gw_colset_has(&access->reads, column))
+        bool is_judged = access->path != GW_PATH_NOBODY && access->path != GW_PATH_EVERYONE;
+        if (is_judged && gw_colset_has(&access->reads, column))
             return true;
     }
     return false;

@@ -247,16 +247,23 @@ static void note(struct verdict *v, const struct gw_plan_policy *p, enum gw_expl
     v->kept_out_by = truth;
 }
 
+/* In the list of facts. */
+static uint32_t number_of(const struct gw_plan *plan, uint32_t fact)
+{
+    uint32_t i = 0;
+    while (i < plan->n_facts && plan->facts[i] != fact)
+        i++;
+    return i + 1;
+}
+
 static void print_verdict(const struct gw_explain *x, const struct verdict *v,
                           enum gw_explain_truth truth, const struct gw_explain_facts *facts)
 {
-    const struct gw_rules *rules = x->catalog->rules;
     if (facts->trouble != UINT32_MAX) {
-        const struct gw_fact_def *def = &rules->facts[facts->trouble];
-        gw_explain_say("rowcast", "not visible: fact %.*s %s for these claims", (int)def->sql.n,
-                       def->sql.p,
-                       facts->facts[facts->trouble].state == GW_DATUM_ERROR ? "raises an error"
-                                                                            : "is not known");
+        bool raises = facts->facts[facts->trouble].state == GW_DATUM_ERROR;
+        gw_explain_say("rowcast", "not visible: fact $%u %s for these claims",
+                       number_of(x->access->plan, facts->trouble),
+                       raises ? "raises an error" : "is not known");
     } else if (truth == GW_EXPLAIN_TRUE) {
         gw_explain_say("rowcast", "visible: policy \"%.*s\" is true for this caller",
                        (int)v->let_in.n, v->let_in.p ? v->let_in.p : "");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define WORKER_MESSAGES_PER_TURN 512
+#define WAL_EVENTS_PER_TURN 256
 
 struct waiting { /* a message a full mailbox would not take */
     struct gw_list node;
@@ -214,16 +215,20 @@ static void on_wake(void *ctx)
         on_db_reply(h, reply);
     hub_flight_pump(h);
     take_worker_messages(h);
-    bool popped = false;
-    while (hub_judge_has_room(h) && (event = gw_mailbox_pop(h->from_wal))) {
+    int popped = 0;
+    while (popped < WAL_EVENTS_PER_TURN && hub_judge_has_room(h) &&
+           (event = gw_mailbox_pop(h->from_wal))) {
         on_wal_event(h, event);
         hub_judge_run(h);
-        popped = true;
+        popped++;
     }
-    hub_judge_run(h);
-    hub_flight_pump(h);
-    if (popped) /* there is room for the link again */
+    do
+        hub_judge_run(h);
+    while (hub_flight_pump(h));
+    if (popped > 0) /* there is room for the link again */
         gw_loop_wake(gw_wal_link_loop(h->cfg.wal));
+    if (popped == WAL_EVENTS_PER_TURN)
+        gw_loop_wake(&h->loop);
     publish(h);
 }
 

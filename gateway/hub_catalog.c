@@ -4,12 +4,19 @@
  * RLS on or off: Postgres sends it after the relcache entry was invalidated). The wal link pauses
  * there; the catalog is read after that moment, put in use, and only then do later rows flow. Joins
  * that name something unknown, rows that no longer fit, and a slow poll (role membership, role
- * attributes) ask for a newer one too. */
+ * attributes) ask for a newer one too.
+ *
+ * Where `rowcast setup` installed its event trigger, the commit that changes the catalog says so in the
+ * log; it and all behind it wait for a catalog that has seen it. It may stand in the log before
+ * it is visible (a moment, or as long as a synchronous standby takes): then the load is
+ * repeated. A Relation message needs no such care: what it tells of holds a lock on the table until
+ * it is visible, and the row behind the message had to wait for that. */
 #include "hub_internal.h"
 
 #include <stdlib.h>
 
 #define RETRY_MS 250
+#define UNSEEN_AT_ONCE 5
 
 static void load(struct gw_hub *h)
 {
@@ -34,6 +41,36 @@ void hub_catalog_on_relation(struct gw_hub *h, uint64_t relation_no)
 {
     h->relation_wanted = relation_no;
     hub_catalog_want(h);
+}
+
+void hub_catalog_changed(struct gw_hub *h, uint32_t xid)
+{
+    uint64_t n = h->barrier - h->barrier_answered;
+    if (n == h->cap_barriers) {
+        h->cap_barriers = h->cap_barriers ? h->cap_barriers * 2 : 16;
+        h->barrier_xids =
+            gw_realloc(h->barrier_xids, h->cap_barriers * sizeof *h->barrier_xids);
+    }
+    h->barrier_xids[n] = xid;
+    h->barrier++;
+    hub_catalog_want(h);
+}
+
+static bool has_seen_barriers(const struct gw_hub *h, const struct gw_snapshot *s)
+{
+    for (uint64_t i = 0; i < h->barrier_loading - h->barrier_answered; i++)
+        if (!gw_snapshot_sees(s, h->barrier_xids[i]))
+            return false;
+    return true;
+}
+
+static void answer_barriers(struct gw_hub *h)
+{
+    uint64_t n = h->barrier_loading - h->barrier_answered;
+    uint64_t left = h->barrier - h->barrier_loading;
+    if (n > 0 && left > 0)
+        memmove(h->barrier_xids, h->barrier_xids + n, left * sizeof *h->barrier_xids);
+    h->barrier_answered = h->barrier_loading;
 }
 
 static void answer_wal(struct gw_hub *h)
@@ -68,6 +105,15 @@ void hub_catalog_on_reply(struct gw_hub *h, struct gw_db_request *reply)
         hub_let_server_go(h); /* the stream may be paused at a Relation message */
         return;
     }
+    if (!has_seen_barriers(h, &reply->snapshot)) {
+        /* A moment, as a rule; a standby that keeps it waiting is waited for with patience. */
+        if (++h->unseen_loads <= UNSEEN_AT_ONCE)
+            load(h);
+        else
+            h->catalog_retry_ms = gw_clock_mono_ms() + RETRY_MS;
+        return;
+    }
+    h->unseen_loads = 0;
     bool is_first = !h->catalog;
     gw_catalog_unref(h->catalog);
     h->catalog = reply->catalog;
@@ -76,7 +122,7 @@ void hub_catalog_on_reply(struct gw_hub *h, struct gw_db_request *reply)
     h->catalog_retry_ms = 0;
     if (is_first)
         log_first(h);
-    h->barrier_answered = h->barrier_loading;
+    answer_barriers(h);
     hub_judge_on_catalog(h);
     hub_flight_on_catalog(h);
     answer_wal(h);
@@ -99,4 +145,5 @@ void hub_catalog_tick(struct gw_hub *h, int64_t now_ms)
 void hub_catalog_fini(struct gw_hub *h)
 {
     gw_catalog_unref(h->catalog);
+    free(h->barrier_xids);
 }

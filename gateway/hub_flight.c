@@ -346,7 +346,8 @@ static void flight_land(struct gw_hub *h, struct flight *f)
 {
     struct gw_judge_env env = hub_judge_env(h, f->c ? f->c->catalog : h->catalog);
     struct gw_commit *commit = f->c ? gw_case_close(f->c, &env, suspend) : f->commit;
-    bool is_news = commit->n_changes > 0 || commit->n_resyncs > 0;
+    bool is_news = commit->n_changes > 0 || commit->n_resyncs > 0 || commit->n_scopes > 0 ||
+                   commit->n_revocations > 0;
     bool is_plain = f->c == NULL;
     uint64_t seq = gw_history_push(h->cfg.history, commit);
     assert(seq == f->seq);
@@ -364,16 +365,19 @@ static void flight_land(struct gw_hub *h, struct flight *f)
     free(f);
 }
 
-void hub_flight_pump(struct gw_hub *h)
+bool hub_flight_pump(struct gw_hub *h)
 {
+    bool landed = false;
     pass_those_reached(h);
     while (!gw_list_is_empty(&h->flights)) {
         struct flight *f = GW_CONTAINER_OF(h->flights.next, struct flight, node);
         if (f->state != FLIGHT_READY)
             break;
         flight_land(h, f);
+        landed = true;
     }
     report_flushed(h);
+    return landed;
 }
 
 static void end_suspensions(struct gw_hub *h, int64_t now_ms)

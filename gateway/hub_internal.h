@@ -98,6 +98,7 @@ struct judge {
     int64_t until_sample;       /* decisions until the next one is sampled */
     uint64_t random;
     struct gw_idmap owed; /* rel oid → 1: a change was withheld; resync when the state is known */
+    int64_t paid_at_ms, facts_at_ms;
     uint64_t catch_ups, reads, rereads_total, give_ups;
 };
 
@@ -156,7 +157,11 @@ struct gw_hub {
     const struct gw_catalog *views_catalog; /* the views are of this one; borrowed */
 
     /* hub_catalog.c */
+    /* Transactions that say they changed the catalog: a load answers them if it has seen them. */
     uint64_t barrier, barrier_loading, barrier_answered;
+    uint32_t *barrier_xids; /* of barrier_answered + 1 … barrier */
+    uint32_t cap_barriers;
+    unsigned unseen_loads; /* in a row, that had not seen one */
     struct gw_catalog *catalog;
     uint64_t catalog_request; /* under way, or 0 */
     bool catalog_again;       /* something changed since that request left */
@@ -198,6 +203,7 @@ void hub_state_on_read(struct gw_hub *h, struct gw_db_request *reply); /* takes 
 bool hub_state_is_busy(struct gw_hub *h); /* a read is under way or waits for its place */
 void hub_state_applied(struct gw_hub *h, const struct gw_txn *txn);
 void hub_state_gap(struct gw_hub *h);
+void hub_state_bound(struct gw_hub *h); /* tables that outgrew the budget are cached by key */
 void hub_state_nudge(struct gw_hub *h); /* have the log's position told */
 bool hub_state_is_reached(const struct gw_hub *h, struct gw_lsn horizon);
 void hub_state_fini(struct gw_hub *h);
@@ -222,13 +228,15 @@ void hub_flight_on_progress(struct gw_hub *h, struct gw_lsn lsn);
 void hub_flight_on_reply(struct gw_hub *h, struct gw_db_request *reply);
 void hub_flight_on_catalog(struct gw_hub *h); /* a newer catalog is in use */
 void hub_flight_tick(struct gw_hub *h, int64_t now_ms);
-void hub_flight_pump(struct gw_hub *h); /* finished ones, in order, to the history */
+/* Finished ones, in order, to the history. Whether there were any: then there is room for more. */
+bool hub_flight_pump(struct gw_hub *h);
 /* Something waits for the database and that is away: drop the stream, or the server, which waits for
  * us to read it, could not end. */
 void hub_let_server_go(struct gw_hub *h);
 
 /* hub_catalog.c */
 void hub_catalog_want(struct gw_hub *h); /* load one that is newer than now */
+void hub_catalog_changed(struct gw_hub *h, uint32_t xid); /* that commit says it changed it */
 void hub_catalog_on_relation(struct gw_hub *h, uint64_t relation_no);
 void hub_catalog_on_reply(struct gw_hub *h, struct gw_db_request *reply);
 void hub_catalog_tick(struct gw_hub *h, int64_t now_ms);

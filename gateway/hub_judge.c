@@ -20,6 +20,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define PAY_EVERY_MS 30000 /* while a table of the access state cannot be read */
+#define FACTS_RETRY_MS 5000
+
 /* ---- what the judge asks of the hub ---- */
 
 static void on_state_unknown(void *ctx, uint32_t rel_oid)
@@ -138,10 +141,8 @@ static bool tells_of_catalog(const struct gw_txn *txn)
 
 void hub_judge_enter(struct gw_hub *h, struct gw_txn *txn)
 {
-    if (tells_of_catalog(txn)) {
-        h->barrier++;
-        hub_catalog_want(h);
-    }
+    if (tells_of_catalog(txn))
+        hub_catalog_changed(h, txn->xid);
     gw_case_fold(txn, h->catalog);
     h->judging.read_lsn = txn->end_lsn;
     struct arrival *a = arrival_new(h, txn->bytes);
@@ -154,10 +155,12 @@ void hub_judge_on_progress(struct gw_hub *h, struct gw_lsn lsn)
     struct judge *j = &h->judging;
     if (j->read_lsn.v < lsn.v)
         j->read_lsn = lsn;
-    if (gw_list_is_empty(&j->arrivals))
+    if (gw_list_is_empty(&j->arrivals)) {
         hub_flight_on_progress(h, lsn);
-    else
+        j->is_catching_up &= lsn.v < j->catch_up_lsn.v;
+    } else {
         GW_CONTAINER_OF(j->arrivals.prev, struct arrival, node)->done_lsn = lsn;
+    }
 }
 
 void hub_judge_on_gap(struct gw_hub *h)
@@ -175,8 +178,6 @@ void hub_judge_on_catalog(struct gw_hub *h)
         if (!a->catalog && a->barrier <= h->barrier_answered)
             a->catalog = gw_catalog_ref(h->catalog);
     }
-    if (h->judging.rules && h->judging.rules != h->catalog->rules)
-        gw_topics_all_dirty(h->judging.topics);
 }
 
 /* ---- the head ---- */
@@ -187,8 +188,11 @@ static void pay_what_is_owed(struct gw_hub *h)
     struct judge *j = &h->judging;
     uint64_t oid;
     void *found;
-    if (j->owed.count == 0 || j->is_catching_up)
+    int64_t now_ms = gw_clock_mono_ms();
+    bool is_too_soon = j->failed.count > 0 && now_ms - j->paid_at_ms < PAY_EVERY_MS;
+    if (j->owed.count == 0 || j->is_catching_up || is_too_soon)
         return;
+    j->paid_at_ms = now_ms;
     for (size_t at = 0; gw_idmap_each(&j->owed, &at, &oid, &found);)
         hub_flight_enter_resync(h, (uint32_t)oid, GW_E_RESYNC);
     gw_idmap_fini(&j->owed);
@@ -260,6 +264,9 @@ static bool step_old(struct gw_hub *h)
         return false;
     struct gw_judge_env env = hub_judge_env(h, j->catalog);
     if (are_policies_new) {
+        gw_log(GW_LOG_DEBUG, "policies_changed", "xid=%u changes=%zu catalog=%llu",
+               j->flight->c->txn->xid, j->flight->c->txn->n_changes,
+               (unsigned long long)j->catalog->generation);
         gw_case_skip_old(j->flight->c, &env);
         gw_topics_all_dirty(j->topics);
         gw_scopes_forget(j->scopes);
@@ -326,11 +333,15 @@ static bool judge_topics(struct gw_hub *h)
 static bool step_idle(struct gw_hub *h)
 {
     struct judge *j = &h->judging;
+    bool is_drained = gw_list_is_empty(&j->arrivals);
+    if (is_drained && h->catalog && j->rules && j->rules != h->catalog->rules)
+        gw_topics_all_dirty(j->topics);
     if (gw_topics_has_work(j->topics) && h->catalog) {
-        if (gw_list_is_empty(&j->arrivals) || !j->catalog)
+        if (is_drained || !j->catalog)
             use_catalog(h, h->catalog);
         if (!judge_topics(h))
             return false;
+        gw_solver_next_judgement(j->solver);
         j->rounds = 0;
         j->is_give_up = false;
     }
@@ -383,8 +394,14 @@ void hub_judge_tick(struct gw_hub *h, int64_t now_ms)
         j->retry_at_ms = 0;
     if (j->read)
         hub_state_nudge(h);
-    if (j->stage == JUDGE_IDLE)
-        pay_what_is_owed(h);
+    if (now_ms - j->facts_at_ms >= FACTS_RETRY_MS) {
+        j->facts_at_ms = now_ms;
+        gw_callers_retry(j->callers);
+    }
+    if (j->stage != JUDGE_IDLE)
+        return;
+    pay_what_is_owed(h);
+    hub_state_bound(h);
 }
 
 /* ---- life ---- */

@@ -52,10 +52,7 @@ void hub_state_nudge(struct gw_hub *h)
 void hub_state_applied(struct gw_hub *h, const struct gw_txn *txn)
 {
     struct judge *j = &h->judging;
-    bool concerns = false;
-    for (size_t i = 0; j->rules && i < txn->n_tables && !concerns; i++)
-        concerns = gw_rules_table_find(j->rules, txn->tables[i].rel->oid) >= 0;
-    if (!concerns)
+    if (txn->n_tables == 0)
         return;
     if (!j->applied)
         j->applied = gw_alloc(APPLIED_MAX * sizeof *j->applied);
@@ -158,8 +155,10 @@ static void load_table(struct gw_hub *h, uint32_t table, const struct gw_db_read
 {
     struct judge *j = &h->judging;
     struct gw_state_rows rows = {read->n_rows, read->cells};
-    if (read->code == GW_OK)
+    if (read->code == GW_OK) {
+        gw_idmap_take(&j->failed, read->def->oid);
         gw_state_load(j->state, table, &rows);
+    }
     if (read->code == GW_E_TOO_BIG || (read->code == GW_OK && gw_state_is_over(j->state)))
         gw_state_load_cached(j->state, table);
     else if (read->code != GW_OK)
@@ -227,6 +226,17 @@ static void give_up(struct gw_hub *h)
     j->catch_up_lsn = r->snapshot.horizon;
 }
 
+/* The read is of the server behind the gap, what is judged of the one before. */
+static bool has_gap(const struct judge *j)
+{
+    GW_LIST_EACH(it, &j->arrivals)
+    {
+        if (!GW_CONTAINER_OF(it, struct arrival, node)->txn)
+            return true;
+    }
+    return false;
+}
+
 static void drop_read(struct gw_hub *h)
 {
     gw_db_request_free(h->judging.read);
@@ -249,7 +259,9 @@ static bool settle_read(struct gw_hub *h)
         }
         return true;
     }
-    if (!hub_state_is_reached(h, s->horizon)) {
+    if (has_gap(j)) {
+        give_up(h);
+    } else if (!hub_state_is_reached(h, s->horizon)) {
         if (hub_judge_has_room(h)) {
             hub_state_nudge(h);
             return false;
@@ -316,6 +328,25 @@ void hub_state_gap(struct gw_hub *h)
         gw_state_unload(j->state, i);
     j->applied_n = 0;
     j->is_catching_up = false;
+}
+
+void hub_state_bound(struct gw_hub *h)
+{
+    struct judge *j = &h->judging;
+    if (!j->rules || !gw_state_is_over(j->state))
+        return;
+    uint32_t largest = 0;
+    for (uint32_t i = 1; i < j->rules->n_tables; i++)
+        if (gw_state_mode(j->state, i) == GW_STATE_RESIDENT &&
+            (gw_state_mode(j->state, largest) != GW_STATE_RESIDENT ||
+             gw_state_table_bytes(j->state, i) > gw_state_table_bytes(j->state, largest)))
+            largest = i;
+    gw_log(GW_LOG_INFO, "access_state_outgrown", "table=%.*s.%.*s bytes=%zu mode=cached",
+           (int)j->rules->tables[largest].schema.n, j->rules->tables[largest].schema.p,
+           (int)j->rules->tables[largest].name.n, j->rules->tables[largest].name.p,
+           gw_state_table_bytes(j->state, largest));
+    gw_state_load_cached(j->state, largest);
+    gw_state_settle(j->state);
 }
 
 void hub_state_fini(struct gw_hub *h)

@@ -305,7 +305,7 @@ bool bench_engine_feed(struct bench_engine *e, struct gw_span copy_data)
     struct gw_repl_msg envelope;
     struct gw_txn *txn = NULL;
     struct gw_err err = {0};
-    enum gw_fed fed;
+    enum gw_fed fed = GW_FED_NOTHING;
     uint64_t since = e->is_staged ? bench_wall_ns() : 0;
     if (gw_repl_msg_parse(copy_data, &envelope) != GW_OK ||
         gw_assembler_feed(e->assembler, envelope.payload, &fed, &txn, &err) != GW_OK)

@@ -31,9 +31,12 @@ struct gw_callers_need {
     uint32_t fact;
 };
 uint32_t gw_callers_needs(const struct gw_callers *c, const struct gw_callers_need **needs);
-/* text of the value; state NULL, VALUE, ERROR, or UNKNOWN (asked again at the next set_rules). */
+/* text of the value; state NULL, VALUE, ERROR, or UNKNOWN (until gw_callers_retry). */
 void gw_callers_answer(struct gw_callers *c, uint32_t caller_id, uint32_t fact,
                        const struct gw_datum *answer);
+
+/* What is still unknown is needed again. */
+void gw_callers_retry(struct gw_callers *c);
 
 /* The callers of a role that f admits, as one clause. A caller for whom one of the plan's facts
  * raises or is not known is never among them: Postgres raises for him, whatever else holds. */

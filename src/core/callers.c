@@ -10,17 +10,7 @@
 
 /* ---- postings ---- */
 
-struct posting_key {
-    uint64_t hi, lo, fact;
-};
-
-static struct gw_span posting_key_of(struct posting_key *key, uint32_t fact, struct gw_key value)
-{
-    *key = (struct posting_key){value.hi, value.lo, fact};
-    return (struct gw_span){(const char *)key, sizeof *key};
-}
-
-static void posting_add(struct gw_callers_posting *p, struct gw_callers_entry *e)
+void gw_callers_posting_add(struct gw_callers_posting *p, struct gw_callers_entry *e)
 {
     if (p->n == p->cap) {
         p->cap = p->cap ? p->cap * 2 : 1;
@@ -35,7 +25,7 @@ static void posting_add(struct gw_callers_posting *p, struct gw_callers_entry *e
 }
 
 /* The last ones move into the gaps. */
-static void posting_drop(struct gw_callers_posting *p, struct gw_callers_entry *e)
+void gw_callers_posting_drop(struct gw_callers_posting *p, struct gw_callers_entry *e)
 {
     uint32_t i = 0;
     while (i < e->n_places && e->places[i].posting != p)
@@ -49,60 +39,45 @@ static void posting_drop(struct gw_callers_posting *p, struct gw_callers_entry *
         e->places[i].posting->slots[e->places[i].at].place = i;
 }
 
-struct gw_callers_posting *gw_callers_posting_find(const struct gw_callers *c, uint32_t fact,
-                                                   struct gw_key value)
-{
-    struct posting_key key;
-    return gw_map_find(&c->postings, posting_key_of(&key, fact, value));
-}
-
 static void index_value(struct gw_callers *c, struct gw_callers_entry *e, uint32_t fact,
                         struct gw_key value)
 {
-    struct gw_callers_posting *p = gw_callers_posting_find(c, fact, value);
-    if (!p) {
-        struct posting_key key;
-        p = gw_alloc(sizeof *p);
-        gw_map_put(&c->postings, posting_key_of(&key, fact, value), p);
-    }
-    posting_add(p, e);
+    gw_callers_posting_add(gw_callers_index_get(&c->index, fact, value), e);
     c->n_postings++;
 }
 
 static void unindex_value(struct gw_callers *c, struct gw_callers_entry *e, uint32_t fact,
                           struct gw_key value)
 {
-    struct posting_key key;
-    struct gw_callers_posting *p = gw_callers_posting_find(c, fact, value);
-    posting_drop(p, e);
+    struct gw_callers_posting *p = gw_callers_index_find(&c->index, fact, value);
+    gw_callers_posting_drop(p, e);
     c->n_postings--;
-    if (p->n > 0)
-        return;
-    gw_map_take(&c->postings, posting_key_of(&key, fact, value));
-    free(p->slots);
-    free(p);
+    if (p->n == 0)
+        gw_callers_index_drop(&c->index, p);
 }
 
 static void index_fact(struct gw_callers *c, struct gw_callers_entry *e, uint32_t fact)
 {
     const struct gw_fact *f = &e->facts[fact];
     if (f->state != GW_DATUM_VALUE || f->has_null)
-        posting_add(&c->not_known[fact], e);
+        gw_callers_posting_add(&c->not_known[fact], e);
     if (gw_callers_is_trouble(f))
-        posting_add(&c->trouble[fact], e);
+        gw_callers_posting_add(&c->trouble[fact], e);
     for (uint32_t i = 0; f->state == GW_DATUM_VALUE && i < f->n; i++)
         index_value(c, e, fact, f->keys[i]);
+    gw_callers_crowds_add(c, e, fact);
 }
 
 static void unindex_fact(struct gw_callers *c, struct gw_callers_entry *e, uint32_t fact)
 {
     const struct gw_fact *f = &e->facts[fact];
     if (f->state != GW_DATUM_VALUE || f->has_null)
-        posting_drop(&c->not_known[fact], e);
+        gw_callers_posting_drop(&c->not_known[fact], e);
     if (gw_callers_is_trouble(f))
-        posting_drop(&c->trouble[fact], e);
+        gw_callers_posting_drop(&c->trouble[fact], e);
     for (uint32_t i = 0; f->state == GW_DATUM_VALUE && i < f->n; i++)
         unindex_value(c, e, fact, f->keys[i]);
+    gw_callers_crowds_drop(c, e, fact);
 }
 
 /* ---- facts ---- */
@@ -174,13 +149,8 @@ void gw_callers_drop(struct gw_callers *c, uint32_t caller_id)
 
 static void index_clear(struct gw_callers *c)
 {
-    struct gw_span key;
-    void *found;
-    for (size_t at = 0; gw_map_each(&c->postings, &at, &key, &found);) {
-        free(((struct gw_callers_posting *)found)->slots);
-        free(found);
-    }
-    gw_map_fini(&c->postings);
+    gw_callers_crowds_clear(c);
+    gw_callers_index_clear(&c->index);
     for (uint32_t i = 0; i < gw_callers_n_facts(c); i++) {
         free(c->not_known[i].slots);
         free(c->trouble[i].slots);
@@ -197,7 +167,6 @@ void gw_callers_set_rules(struct gw_callers *c, const struct gw_rules *rules)
     if (c->rules == rules)
         return;
     index_clear(c);
-    gw_map_init(&c->postings, 0);
     gw_rules_unref(c->rules);
     c->rules = rules ? gw_rules_ref(rules) : NULL;
     uint32_t n = gw_callers_n_facts(c);
@@ -211,6 +180,18 @@ void gw_callers_set_rules(struct gw_callers *c, const struct gw_rules *rules)
         gw_arena_init(&e->arena, 0);
         e->n_places = 0; /* the postings are gone */
         facts_eval(c, e);
+    }
+}
+
+void gw_callers_retry(struct gw_callers *c)
+{
+    if (c->n_needs > 0)
+        return;
+    for (uint32_t fact = 0; fact < gw_callers_n_facts(c); fact++) {
+        const struct gw_callers_posting *p = &c->trouble[fact];
+        for (uint32_t i = 0; i < p->n; i++)
+            if (p->slots[i].entry->facts[fact].state == GW_DATUM_UNKNOWN)
+                need_add(c, p->slots[i].entry, fact);
     }
 }
 
@@ -290,7 +271,7 @@ struct gw_callers *gw_callers_new(const struct gw_fact_setting *settings, uint32
     c->settings = settings;
     c->n_settings = n_settings;
     gw_idmap_init(&c->entries);
-    gw_map_init(&c->postings, 0);
+    gw_list_init(&c->crowds);
     return c;
 }
 

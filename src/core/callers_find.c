@@ -11,21 +11,52 @@
 #define NO_CANDIDATES UINT64_MAX /* every caller would have to be looked at */
 #define PROMISE_KEYS_MAX 8       /* more keys than this are not looked up to be counted */
 
+static bool is_few(const struct gw_callers *c, const struct gw_formula *f)
+{
+    return f->n_keys <= PROMISE_KEYS_MAX || gw_callers_is_shorter(c, f);
+}
+
+/* Whether candidates can be had without looking at every caller. Depth: the formula's, here and
+ * below, which the compiler bounds. */
+static bool has_candidates(struct gw_callers *c, const struct gw_formula *f)
+{
+    bool has = f->op == GW_FORMULA_OR;
+    switch (f->op) {
+    case GW_FORMULA_NONE:
+    case GW_FORMULA_NOT_KNOWN:
+        return true;
+    case GW_FORMULA_IS:
+        return is_few(c, f) || gw_callers_crowd_of(c, f);
+    case GW_FORMULA_OR:
+        for (uint32_t i = 0; i < f->n_args && has; i++)
+            has = has_candidates(c, f->args[i]);
+        return has;
+    case GW_FORMULA_AND:
+        for (uint32_t i = 0; i < f->n_args && !has; i++)
+            has = has_candidates(c, f->args[i]);
+        return has;
+    default:
+        return false;
+    }
+}
+
 /* Few values: those who have them are counted. */
-static uint64_t promise_is(const struct gw_callers *c, const struct gw_formula *f)
+static uint64_t promise_is(struct gw_callers *c, const struct gw_formula *f)
 {
     uint64_t sum = 0;
-    if (f->n_keys > PROMISE_KEYS_MAX)
-        return f->n_keys < c->entries.count ? f->n_keys : NO_CANDIDATES;
+    if (f->n_keys > PROMISE_KEYS_MAX) {
+        const struct gw_callers_posting *crowd = gw_callers_crowd_of(c, f);
+        return crowd ? crowd->n : is_few(c, f) ? f->n_keys : NO_CANDIDATES;
+    }
     for (uint32_t i = 0; i < f->n_keys; i++) {
-        const struct gw_callers_posting *p = gw_callers_posting_find(c, f->fact, f->keys[i]);
+        const struct gw_callers_posting *p = gw_callers_index_find(&c->index, f->fact, f->keys[i]);
         sum += p ? p->n : 0;
     }
     return sum;
 }
 
 /* How many candidates f promises. */
-static uint64_t promise(const struct gw_callers *c, const struct gw_formula *f)
+static uint64_t promise(struct gw_callers *c, const struct gw_formula *f)
 {
     uint64_t sum = 0, least = NO_CANDIDATES;
     switch (f->op) {
@@ -92,15 +123,24 @@ static void look_at_all(const struct search *s)
         look_at(s, found);
 }
 
-/* f: the part that candidates are taken from; its promise is not NO_CANDIDATES. Depth: the
- * formula's, which the compiler bounds. */
+static void look_at_values(const struct search *s, const struct gw_formula *is)
+{
+    const struct gw_callers_posting *crowd = gw_callers_crowd_of(s->c, is);
+    if (crowd) {
+        look_at_posting(s, crowd);
+        return;
+    }
+    for (uint32_t i = 0; i < is->n_keys; i++)
+        look_at_posting(s, gw_callers_index_find(&s->c->index, is->fact, is->keys[i]));
+}
+
+/* f: the part that candidates are taken from; it has some. */
 static void look_at_candidates(const struct search *s, const struct gw_formula *f)
 {
     const struct gw_formula *least = NULL;
     switch (f->op) {
     case GW_FORMULA_IS:
-        for (uint32_t i = 0; i < f->n_keys; i++)
-            look_at_posting(s, gw_callers_posting_find(s->c, f->fact, f->keys[i]));
+        look_at_values(s, f);
         return;
     case GW_FORMULA_NOT_KNOWN:
         if (f->fact < gw_callers_n_facts(s->c))
@@ -126,10 +166,10 @@ static void search(struct gw_callers *c, const struct gw_plan *plan, const struc
     struct search s = {c, plan, f};
     c->stamp++;
     c->n_found = 0;
-    if (promise(c, f) == NO_CANDIDATES)
-        look_at_all(&s);
-    else
+    if (has_candidates(c, f))
         look_at_candidates(&s, f);
+    else
+        look_at_all(&s);
 }
 
 static int compare_ids(const void *pa, const void *pb)
@@ -141,8 +181,12 @@ static int compare_ids(const void *pa, const void *pb)
 static void sort_found(struct gw_callers *c)
 {
     uint32_t kept = 0;
-    if (c->n_found > 1)
-        qsort(c->found, c->n_found, sizeof *c->found, compare_ids);
+    bool is_sorted = true;
+    for (uint32_t i = 1; i < c->n_found && is_sorted; i++)
+        is_sorted = c->found[i - 1] < c->found[i];
+    if (is_sorted)
+        return;
+    qsort(c->found, c->n_found, sizeof *c->found, compare_ids);
     for (uint32_t i = 0; i < c->n_found; i++)
         if (kept == 0 || c->found[kept - 1] != c->found[i])
             c->found[kept++] = c->found[i];
@@ -200,12 +244,13 @@ static void find_included(struct gw_callers *c, const struct gw_plan *plan,
 void gw_callers_find(struct gw_callers *c, const struct gw_plan *plan, const struct gw_formula *f,
                      struct gw_callers_found *out)
 {
-    if (promise(c, f) != NO_CANDIDATES) {
+    c->n_finds++;
+    if (has_candidates(c, f)) {
         find_included(c, plan, f, out);
     } else {
         struct gw_formula *complement =
             gw_formula_not(gw_formula_ref((struct gw_formula *)(uintptr_t)f));
-        if (promise(c, complement) != NO_CANDIDATES)
+        if (has_candidates(c, complement))
             find_excluded(c, plan, complement, out);
         else
             find_included(c, plan, f, out);

@@ -210,26 +210,40 @@ static struct gw_expr *null_of_single(struct gw_lower *l, const struct gw_bound 
     return gw_lower_turn(l, node->is_not ? there : gw_lower_not(l, there), when);
 }
 
+/* x IN (q) is false, x op ALL (q) is true, where q is empty: even of a null, so even without a row
+ * that x is the value of. */
+static struct gw_expr *or_both_empty(struct gw_lower *l, const struct gw_bound *node, uint32_t arg,
+                                     struct gw_expr *told)
+{
+    if (!told)
+        return NULL;
+    struct gw_expr *no_row = gw_lower_not(l, exists(l, node->args[arg]->select, NULL));
+    struct gw_expr *both[] = {no_row, gw_lower_not(l, exists(l, node->select, NULL))};
+    struct gw_expr *either[] = {told, gw_lower_join(l, GW_EXPR_AND, both, 2)};
+    return gw_lower_join(l, GW_EXPR_OR, either, 2);
+}
+
+/* Where P of the one row's value is true, or false. */
+static struct gw_expr *single_is(struct gw_lower *l, const struct gw_bound *node, uint32_t arg,
+                                 bool yes)
+{
+    enum gw_lower_test_kind kind = yes ? GW_LOWER_PASSES : GW_LOWER_FAILS;
+    if (gw_lower_is_scalar(node))
+        return exists_where(l, NULL, arg, node->select, kind);
+    struct gw_expr *told = exists_where(l, node, arg, node->args[arg]->select, kind);
+    bool is_set = node->op == GW_B_SUB && (node->sub_kind == GW_B_ALL) == yes;
+    return is_set ? or_both_empty(l, node, arg, told) : told;
+}
+
 static struct gw_expr *over_single(struct gw_lower *l, const struct gw_bound *node, uint32_t arg,
                                    enum gw_lower_when when)
 {
-    bool is_self = gw_lower_is_scalar(node);
-    const struct gw_bound_select *select = is_self ? node->select : node->args[arg]->select;
-    const struct gw_bound *test = is_self ? NULL : node;
     if (node->op == GW_B_NULL_TEST)
         return null_of_single(l, node, when);
-    if (node->op == GW_B_SUB && !is_self && when != GW_LOWER_TRUE)
-        return NULL; /* of no row: null, but false if that set is empty */
-    switch (when) {
-    case GW_LOWER_TRUE:
-        return exists_where(l, test, arg, select, GW_LOWER_PASSES);
-    case GW_LOWER_FALSE:
-        return exists_where(l, test, arg, select, GW_LOWER_FAILS);
-    case GW_LOWER_EXACT:
-        break;
-    }
-    struct gw_expr *yes = exists_where(l, test, arg, select, GW_LOWER_PASSES);
-    return gw_lower_three(l, yes, exists_where(l, test, arg, select, GW_LOWER_FAILS));
+    if (when != GW_LOWER_EXACT)
+        return single_is(l, node, arg, when == GW_LOWER_TRUE);
+    struct gw_expr *yes = single_is(l, node, arg, true);
+    return gw_lower_three(l, yes, single_is(l, node, arg, false));
 }
 
 static struct gw_expr *scalar(struct gw_lower *l, const struct gw_bound *sub)

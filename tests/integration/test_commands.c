@@ -134,7 +134,7 @@ START_TEST(test_check_tells_what_is_weaker)
     expect_said("weaker: deleted and old rows lack owner");
     expect_said("ALTER TABLE \"public\".\"notes\" REPLICA IDENTITY FULL;");
     expect_said("weaker: no replica identity");
-    expect_said("asked     reads owner");
+    expect_said("solved    reads owner");
     gw_test_pg_exec(pg, "ALTER TABLE notes REPLICA IDENTITY FULL");
     ck_assert_int_eq(run(gw_check_cmd, "asker", NULL, NULL), 0);
     expect_unsaid("lack owner");

@@ -131,10 +131,20 @@ static const char schema_sql[] =
     "ALTER TABLE teams ENABLE ROW LEVEL SECURITY;"
     "CREATE POLICY team ON teams FOR SELECT TO authenticated "
     "USING (team = current_setting('app.team', true));"
+    "CREATE TABLE lobby (id int PRIMARY KEY);"
+    "ALTER TABLE lobby ENABLE ROW LEVEL SECURITY;"
+    "CREATE FUNCTION is_member() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER "
+    "SET search_path = public AS "
+    "$$ SELECT EXISTS (SELECT 1 FROM members WHERE user_id = auth.uid()) $$;"
+    "CREATE POLICY anywhere ON lobby FOR SELECT TO authenticated USING (is_member());"
+    "CREATE TABLE strict (id int PRIMARY KEY, owner text);"
+    "ALTER TABLE strict ENABLE ROW LEVEL SECURITY;"
+    "CREATE POLICY owner ON strict FOR SELECT TO authenticated "
+    "USING (owner::uuid = auth.uid());"
     "CREATE TABLE plain (id int PRIMARY KEY); CREATE TABLE unpublished (id int PRIMARY KEY);"
     "CREATE TABLE closed (id int PRIMARY KEY); CREATE TABLE keyless (v text);"
     "CREATE VIEW trips_view AS SELECT * FROM trips;"
-    "GRANT SELECT ON trips, files, logs, teams, plain, unpublished, keyless "
+    "GRANT SELECT ON trips, files, lobby, strict, logs, teams, plain, unpublished, keyless "
     "TO authenticated, service_role;"
     "GRANT SELECT (a, b, user_id) ON notes TO authenticated;";
 
@@ -145,10 +155,12 @@ static const char rows_sql[] =
     "(3, 'o,p', '" ADA "', NULL);"
     "INSERT INTO files VALUES (1, 'users/" ADA "/photo.jpg');"
     "INSERT INTO logs VALUES (1, 'm'); INSERT INTO teams VALUES (1, 'red');"
+    "INSERT INTO lobby VALUES (1); INSERT INTO strict VALUES (1, 'nobody');"
     "INSERT INTO plain VALUES (7); INSERT INTO unpublished VALUES (7); INSERT INTO closed VALUES "
     "(7);"
     "INSERT INTO keyless VALUES ('same'), ('same'), ('one');"
-    "CREATE PUBLICATION pub FOR TABLE trips, notes, files, logs, teams, plain, closed;"
+    "CREATE PUBLICATION pub FOR TABLE trips, notes, files, lobby, strict, logs, teams, plain, "
+    "closed;"
     "CREATE PUBLICATION pub_access FOR TABLE members;";
 
 /* ---- explain ---- */
@@ -230,6 +242,36 @@ START_TEST(test_explain_asked_has_only_the_answer_of_postgres)
     expect_said("policy     \"above\", permissive, asked: ");
     expect_said("rowcast    asks Postgres, per caller and change, because ");
     expect_said("postgres   visible");
+}
+END_TEST
+
+START_TEST(test_explain_look_up_of_a_whole_table)
+{
+    ck_exit(EXPLAIN("--user", BOB, "--table", "lobby", "--pk", "1"), 0);
+    expect_said("looks into members: 1 row\n");
+    expect_both("visible");
+    ck_exit(EXPLAIN("--user", EVE, "--table", "lobby", "--pk", "1"), 0);
+    expect_both("not visible");
+}
+END_TEST
+
+START_TEST(test_explain_policy_that_raises)
+{
+    ck_exit(EXPLAIN("--user", ADA, "--table", "strict", "--pk", "1"), 0);
+    expect_said("for this caller it is an error, and who meets one sees nothing");
+    expect_said("rowcast    not visible: the answer is an error");
+    expect_said("postgres   not visible, in the same snapshot: invalid input syntax for type uuid");
+    expect_unsaid("DIFFERENT");
+}
+END_TEST
+
+/* A sub that is no uuid: Postgres raises for him wherever auth.uid() is met. */
+START_TEST(test_explain_fact_that_raises)
+{
+    ck_exit(EXPLAIN("--user", "me", "--table", "trips", "--pk", "42"), 0);
+    expect_said(" = (raises an error)");
+    expect_said("rowcast    not visible: fact $1 raises an error for these claims");
+    expect_said("postgres   not visible, in the same snapshot: invalid input syntax for type uuid");
 }
 END_TEST
 
@@ -440,6 +482,9 @@ int main(void)
     tcase_add_test(tc, test_explain_key_with_a_comma_is_written_as_json);
     tcase_add_test(tc, test_explain_assisted_names_what_postgres_evaluates);
     tcase_add_test(tc, test_explain_asked_has_only_the_answer_of_postgres);
+    tcase_add_test(tc, test_explain_look_up_of_a_whole_table);
+    tcase_add_test(tc, test_explain_policy_that_raises);
+    tcase_add_test(tc, test_explain_fact_that_raises);
     tcase_add_test(tc, test_explain_claim_settings_reach_both);
     tcase_add_test(tc, test_explain_tables_without_a_decision_by_policies);
     tcase_add_test(tc, test_explain_unpublished_table_says_how_to_publish);

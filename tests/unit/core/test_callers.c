@@ -483,6 +483,77 @@ START_TEST(test_callers_many_share_one_value)
 }
 END_TEST
 
+/* ---- large sets, which are kept apart ---- */
+
+enum { UNIVERSE = 400, SETS = 90 };
+
+static struct gw_formula *random_large(void)
+{
+    struct gw_key keys[UNIVERSE];
+    uint32_t n = 0, least = 100 + pick(200), fact = pick(FACTS);
+    for (uint32_t v = 0; v < UNIVERSE; v++)
+        if (n < least && pick(UNIVERSE) < least + 50)
+            keys[n++] = key_of(v);
+    return gw_formula_is(fact, fact >= SETS_FROM, keys, n);
+}
+
+static void change_someone(void)
+{
+    uint32_t id = 1 + pick(CALLERS_MAX), fact = pick(FACTS);
+    if (!claims_of[id])
+        add_random(id);
+    else if (pick(4) == 0)
+        drop(id);
+    else if (pick(4) == 0)
+        set_random_fact(id, fact);
+    else
+        set_value(id, fact, pick(UNIVERSE));
+}
+
+/* The same formulas come again while callers come, go and change; some are replaced. */
+START_TEST(test_callers_large_sets_are_kept_up)
+{
+    static struct gw_formula *sets[SETS];
+    random_state = (uint64_t)_i + 100;
+    for (uint32_t i = 0; i < SETS; i++)
+        sets[i] = random_large();
+    for (int round = 0; round < 4000; round++) {
+        uint32_t i = pick(pick(2) ? 4 : SETS);
+        change_someone();
+        plan.role_id = (uint16_t)pick(ROLES);
+        ck_find(sets[i]);
+        struct gw_formula *f = gw_formula_and(gw_formula_ref(sets[i]), random_atom());
+        ck_find(f);
+        f = gw_formula_or(gw_formula_not(f), gw_formula_ref(sets[pick(SETS)]));
+        ck_find(f);
+        gw_formula_unref(f);
+        if (pick(50) == 0) {
+            gw_formula_unref(sets[i]);
+            sets[i] = random_large();
+        }
+    }
+    for (uint32_t i = 0; i < SETS; i++)
+        gw_formula_unref(sets[i]);
+}
+END_TEST
+
+START_TEST(test_callers_large_set_is_dropped_with_the_rules)
+{
+    random_state = 7;
+    struct gw_formula *f = random_large();
+    for (uint32_t id = 1; id <= CALLERS_MAX; id++)
+        add_random(id);
+    ck_find(f);
+    ck_find(f);
+    gw_callers_set_rules(callers, &other_rules);
+    gw_callers_set_rules(callers, &rules);
+    for (uint32_t id = 1; id <= CALLERS_MAX; id++)
+        set_random_fact(id, f->fact);
+    ck_find(f);
+    gw_formula_unref(f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("callers");
@@ -498,6 +569,8 @@ int main(void)
     tcase_add_test(tc, test_callers_new_rules_work_out_all_facts_anew);
     tcase_add_test(tc, test_callers_native_facts_need_nobody_and_hold_for_strangers_too);
     tcase_add_test(tc, test_callers_many_share_one_value);
+    tcase_add_loop_test(tc, test_callers_large_sets_are_kept_up, 0, 6);
+    tcase_add_test(tc, test_callers_large_set_is_dropped_with_the_rules);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);
