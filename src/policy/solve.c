@@ -69,6 +69,7 @@ void gw_solver_set_rules(struct gw_solver *s, const struct gw_rules *rules)
         rules_drop(s);
     s->rules = kept;
     s->sites = gw_alloc((kept->n_sites + 1) * sizeof *s->sites);
+    gw_solve_shapes(s->sites, kept, s->seed);
     s->plan_may_raise = gw_alloc((kept->n_plans + 1) * sizeof *s->plan_may_raise);
     for (uint32_t i = 0; i < kept->n_plans; i++)
         s->plan_may_raise[i] = plan_may_raise(s, &kept->plans[i]);
@@ -111,7 +112,7 @@ static bool has_mattered(struct gw_solve_ctx *ctx, const struct gw_expr *expr,
     enum gw_code code = ctx->code;
     struct gw_solve_frame f;
     ctx->options = &look;
-    gw_frame_open(ctx, &f, false);
+    gw_frame_open(ctx, &f, ctx->frame->is_recording); /* the answer rests on this look too */
     struct gw_formula *may = gw_set_formula(gw_solve_bool(ctx, expr, true, GW_MAY, NULL));
     gw_frame_close(ctx, &f);
     bool differs = ctx->code != GW_OK || gw_formula_compare(must, may) != 0;

@@ -16,6 +16,7 @@
  *   solve_needs.c    what Postgres must be asked, and what it answered
  *   solve_set.c      sets of callers while they are worked with
  *   solve_rules.c    what is told from the trees alone, once: what may raise
+ *   solve_shape.c    likewise: which sub-selects ask the same question
  *
  * What raises. Facts do not: a caller one of whose facts raises is nobody's reader (gw/callers.h),
  * so a formula speaks of the others. Values do (a cast of a cell). Evaluation is left to right, as
@@ -82,6 +83,7 @@ struct gw_set gw_union_finish(struct gw_union *u);      /* leaves u zeroed */
 /* ---- solve_rules.c: what the trees alone tell ---- */
 
 struct gw_solve_site {
+    uint32_t shape; /* from 1; 0: not worked out. Equal shapes ask the same question */
     bool may_raise;
     bool is_known; /* own use: worked out */
 };
@@ -89,6 +91,9 @@ struct gw_solve_site {
 bool gw_solve_may_raise(struct gw_solve_site *sites, const struct gw_expr *e, unsigned depth);
 
 bool gw_solve_native_may_raise(uint32_t fn);
+
+/* solve_shape.c: the shapes of all sub-selects. */
+void gw_solve_shapes(struct gw_solve_site *sites, const struct gw_rules *rules, uint64_t seed);
 
 /* ---- the solver and one solution ---- */
 
@@ -324,7 +329,7 @@ struct gw_memo_value {
 };
 struct gw_memo_key {
     uint64_t hash;
-    uint32_t site;
+    uint32_t shape;
     uint16_t role_id;
     uint8_t mode;
     bool x_is_fact;

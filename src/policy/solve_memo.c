@@ -1,6 +1,6 @@
 /* solve_memo: see solve_internal.h.
  *
- * DESIGN. An answer of a sub-select is found by its site and the outer values it depends on. It
+ * DESIGN. An answer of a sub-select is found by its shape and the outer values it depends on. It
  * stands in a table of its own hash, linear probing, removal by moving back what follows. It rests
  * on finds in the access state, which it watches, and on other answers, to which it is linked;
  * whatever drops an answer drops those that rest on it. When a watch fires, an answer is only taken
@@ -81,13 +81,13 @@ bool gw_memo_key_of(struct gw_solve_ctx *ctx, const struct gw_subselect *sub,
 {
     if (ctx->options->trace || sub->has_volatile_input || sub->n_free > GW_SOLVE_MEMO_VALUES_MAX)
         return false;
-    key->site = sub->site;
+    key->shape = ctx->solver->sites[sub->site].shape;
     key->role_id = ctx->plan->role_id;
     key->mode = (uint8_t)use->mode;
     key->x_is_fact = use->x.is_fact;
     key->x_fact = use->x.is_fact ? use->x.fact : 0;
     key->n_values = 0;
-    key->hash = mix(mix(ctx->solver->seed ^ sub->site, key->role_id),
+    key->hash = mix(mix(ctx->solver->seed ^ key->shape, key->role_id),
                     (uint64_t)key->x_fact << 8 | key->mode);
     for (uint32_t i = 0; i < sub->n_free; i++)
         if (!add_outer(ctx, key, &sub->free_columns[i]))
@@ -98,7 +98,7 @@ bool gw_memo_key_of(struct gw_solve_ctx *ctx, const struct gw_subselect *sub,
 
 static bool is_same_key(const struct gw_memo_key *a, const struct gw_memo_key *b)
 {
-    if (a->hash != b->hash || a->site != b->site || a->role_id != b->role_id ||
+    if (a->hash != b->hash || a->shape != b->shape || a->role_id != b->role_id ||
         a->mode != b->mode || a->x_is_fact != b->x_is_fact || a->x_fact != b->x_fact ||
         a->n_values != b->n_values)
         return false;

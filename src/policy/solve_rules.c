@@ -58,7 +58,8 @@ static bool sub_may_raise(struct gw_solve_site *sites, const struct gw_subselect
         if (arm->target)
             may |= gw_solve_may_raise(sites, arm->target, depth);
     }
-    *site = (struct gw_solve_site){.may_raise = may, .is_known = true};
+    site->may_raise = may;
+    site->is_known = true;
     return may;
 }
 

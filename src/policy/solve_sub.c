@@ -14,7 +14,8 @@ static struct gw_sub_answer look(struct gw_solve_ctx *ctx, const struct gw_subse
     return out;
 }
 
-/* Rows that are not surely there were passed over; what raises there is told by those that may be. */
+/* Rows that are not surely there were passed over; what raises there is told by those that may be.
+ */
 static void take_raises(struct gw_solve_ctx *ctx, const struct gw_subselect *sub,
                         const struct gw_sub_use *use, struct gw_sub_answer *must)
 {
