@@ -154,6 +154,10 @@ static void measure_mixed(struct samples *s, struct bench *b)
     }
     double at_first = bench_median(first, BENCH_ROUNDS), later = bench_median(again, BENCH_ROUNDS);
     bench_row("**all, in turn** | | **%s** | **%s**", BENCH_TEXT(later), BENCH_TEXT(at_first));
+    struct gw_solver_stats stats;
+    gw_solver_stats(s->engine->solver, &stats);
+    printf("\nRemembered answers take %.1f MiB then.\n", (double)stats.memo_bytes / (1 << 20));
+    bench_report_add(&b->report, (double)stats.memo_bytes, "audiences.mixed.memo_bytes");
     bench_report_add(&b->report, later, "audiences.mixed.warm_per_s");
     bench_report_add(&b->report, at_first, "audiences.mixed.first_touch_per_s");
 }

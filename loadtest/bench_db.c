@@ -23,8 +23,6 @@ struct bench_db {
     char *database_url, *query_url;
 };
 
-static char role_names[3][16] = {"anon", "authenticated", "service_role"};
-
 __attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...)
 {
     va_list args;
@@ -164,14 +162,15 @@ void bench_db_free(struct bench_db *db)
 
 struct gw_catalog *bench_db_catalog(struct bench_db *db)
 {
-    struct gw_settings s = {.database_url = db->database_url,
-                            .query_url = db->query_url,
-                            .roles = {role_names[0], role_names[1], role_names[2]},
-                            .n_roles = 3,
-                            .claim_settings = (char[]){""},
-                            .publication = (char[]){PUBLICATION},
-                            .access_publication = (char[]){""},
-                            .ask_timeout_ms = 1000};
+    struct gw_settings s = {
+        .database_url = db->database_url,
+        .query_url = db->query_url,
+        .roles = {(char[]){"anon"}, (char[]){"authenticated"}, (char[]){"service_role"}},
+        .n_roles = 3,
+        .claim_settings = (char[]){""},
+        .publication = (char[]){PUBLICATION},
+        .access_publication = (char[]){""},
+        .ask_timeout_ms = 1000};
     struct gw_catalog *catalog = NULL;
     struct gw_err err = {0};
     if (gw_catalog_once(&s, &catalog, &err) != GW_OK)
@@ -219,7 +218,7 @@ static struct gw_db_request *ask_until_read(struct gw_mailbox *requests, struct 
 
 struct gw_db_request *bench_db_read_state(struct bench_db *db, const struct gw_catalog *catalog)
 {
-    const char *roles[] = {role_names[0], role_names[1], role_names[2]};
+    static const char *const roles[] = {"anon", "authenticated", "service_role"};
     const struct gw_db_config config = {.database_url = db->database_url,
                                         .query_url = db->query_url,
                                         .publication = PUBLICATION,

@@ -78,7 +78,8 @@ static void make_room(struct gw_callers *c, uint32_t n_keys)
     }
 }
 
-/* Somebody may have several of the values, and is in it once. */
+/* Somebody may have several of the values, and is in it once. The marks are for that alone: the
+ * search that is under way has seen nobody of them. */
 static void gather_values(struct gw_callers *c, struct gw_callers_crowd *crowd)
 {
     c->stamp++;
@@ -92,6 +93,7 @@ static void gather_values(struct gw_callers *c, struct gw_callers_crowd *crowd)
             e->stamp = c->stamp;
         }
     }
+    c->stamp++;
 }
 
 static void gather(struct gw_callers *c, struct gw_callers_crowd *crowd)

@@ -11,22 +11,6 @@
 
 /* ---- sorted keys ---- */
 
-static int compare_keys(const void *a, const void *b)
-{
-    return gw_key_compare(a, b);
-}
-
-uint32_t gw_keys_sort(struct gw_key *keys, uint32_t n)
-{
-    uint32_t kept = 0;
-    if (n > 0)
-        qsort(keys, n, sizeof *keys, compare_keys);
-    for (uint32_t i = 0; i < n; i++)
-        if (kept == 0 || !gw_key_eq(keys[kept - 1], keys[i]))
-            keys[kept++] = keys[i];
-    return kept;
-}
-
 bool gw_keys_have(const struct gw_key *keys, uint32_t n, const struct gw_key *key)
 {
     while (n > 0) {

@@ -1,6 +1,6 @@
 /* formula_own: what formula*.c share. Joining is in formula_join.c, with its steps in
  * formula_merge.c (atoms of one fact) and formula_factor.c (lists that differ in one atom). Keys
- * are sorted and without repetition everywhere. */
+ * are sorted (formula_sort.c) and without repetition everywhere. */
 #ifndef GW_FORMULA_OWN_H
 #define GW_FORMULA_OWN_H
 
@@ -39,10 +39,13 @@ int gw_formula_compare(const struct gw_formula *a, const struct gw_formula *b);
  * how many are left. */
 uint32_t gw_formula_factor(enum gw_formula_op op, struct gw_formula **items, uint32_t n);
 
+/* ---- formula_sort.c ---- */
+
+/* In place; returns how many are distinct. */
+uint32_t gw_keys_sort(struct gw_key *keys, uint32_t n);
+
 /* ---- formula_merge.c ---- */
 
-uint32_t gw_keys_sort(struct gw_key *keys,
-                      uint32_t n); /* in place; returns how many are distinct */
 bool gw_keys_have(const struct gw_key *keys, uint32_t n, const struct gw_key *key);
 
 /* OR of n ≥ 1 atoms of one fact, no two of them the same pointer. Takes the references; writes up

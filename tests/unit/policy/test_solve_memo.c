@@ -76,6 +76,23 @@ START_TEST(test_solve_memo_tells_null_from_empty)
 }
 END_TEST
 
+START_TEST(test_solve_memo_tells_equal_numbers_of_different_text)
+{
+    struct gw_subselect *sub = rx_sub(f.x, 1);
+    struct gw_source *s = rx_source(f.x, &sub->arms[0], 1, T_MEMBERS, -1);
+    struct gw_expr *number = rx_column(f.x, 0, R_TEXT, GW_KIND_NUMERIC);
+    rx_where(s, rx_eq(f.x, rx_column(f.x, 1, 2, GW_KIND_INT), rx_of_fact(f.x, F_USER)));
+    rx_where(s, rx_eq(f.x, rx_column(f.x, 1, 3, GW_KIND_TEXT),
+                      rx_native(f.x, GW_FN_TO_TEXT, GW_KIND_TEXT, number)));
+    const struct gw_plan *plan = start(rx_exists(f.x, sub));
+    FX_LOAD(&f, T_MEMBERS, 4, "1", "1", "8", "1.0");
+    f.row[R_TEXT] = gw_datum_of(GW_KIND_NUMERIC, GW_SPAN_LIT("1.00"));
+    CK_SOLVES(plan, "nobody");
+    f.row[R_TEXT] = gw_datum_of(GW_KIND_NUMERIC, GW_SPAN_LIT("1.0"));
+    CK_SOLVES(plan, "user is 8");
+}
+END_TEST
+
 /* EXISTS (SELECT FROM trips WHERE id = the row's trip AND (public OR the caller is a member of it))
  */
 static struct gw_expr *trip_is_visible(void)
@@ -316,6 +333,7 @@ int main(void)
     tcase_add_test(tc, test_solve_memo_answers_until_a_row_changes);
     tcase_add_test(tc, test_solve_memo_is_by_outer_values_alone);
     tcase_add_test(tc, test_solve_memo_tells_null_from_empty);
+    tcase_add_test(tc, test_solve_memo_tells_equal_numbers_of_different_text);
     tcase_add_test(tc, test_solve_memo_falls_with_what_it_rests_on);
     tcase_add_test(tc, test_solve_memo_keeps_its_bound);
     tcase_add_test(tc, test_solve_new_rules_forget_everything);
