@@ -1,5 +1,6 @@
 /* catalog_load: one CATALOG request: the queries of catalog_sql.h in one transaction, one pipeline,
- * and the catalog built from their results. */
+ * and the catalog built from their results. Behind the transaction comes one more snapshot: what
+ * became visible in between may be in the catalog or not. */
 #include "catalog_sql.h"
 
 #include "catalog_rows.h"
@@ -10,10 +11,19 @@
 
 #define LOAD_TIMEOUT_MS 15000
 
+/* What became visible until now ends in the log before what is flushed: not before what is
+ * inserted, which may stand there for long if nobody commits (reading prunes pages, and that is
+ * logged). Only a change made with synchronous_commit = off can be further. */
+static const char sql_after[] =
+    "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text, "
+    "(CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() "
+    "ELSE pg_catalog.pg_current_wal_flush_lsn() END)::pg_catalog.text";
+
 static const struct {
     const char *sql, *what;
     int n_params;
 } queries[GW_CATALOG_QUERIES] = {
+    [GW_CATALOG_SNAPSHOT] = {gw_db_snapshot_sql, "reading the snapshot", 0},
     [GW_CATALOG_ROLES] = {sql_roles, "reading roles", 1},
     [GW_CATALOG_TABLES] = {sql_tables, "reading tables", 3},
     [GW_CATALOG_COLUMNS] = {sql_columns, "reading columns", 0},
@@ -25,14 +35,16 @@ static const struct {
     [GW_CATALOG_SEARCH_PATH] = {sql_search_path, "reading search_path", 4},
     [GW_CATALOG_TYPES] = {sql_types, "reading types", 0},
     [GW_CATALOG_FIELDS] = {sql_fields, "reading composite types", 0},
-    [GW_CATALOG_SNAPSHOT] = {sql_snapshot, "reading the snapshot", 0},
+    [GW_CATALOG_AFTER] = {sql_after, "reading the last snapshot", 0},
 };
 
-/* Commands before the queries: BEGIN and the settings. */
+/* Commands before the queries: BEGIN and the settings. Before the last one: ROLLBACK. */
 #define PREAMBLE 2
+#define AT_ROLLBACK (PREAMBLE + GW_CATALOG_AFTER)
 
 struct load {
-    int at; /* command whose results come now */
+    int at;         /* command whose results come now */
+    bool is_synced; /* the transaction is through, or was skipped after an error */
     PGresult *results[GW_CATALOG_QUERIES];
 };
 
@@ -53,9 +65,13 @@ static void build(struct gw_db_link *l, struct gw_db_request *r, const struct lo
         .options = {.claim_settings = l->cfg.claim_settings},
         .previous = l->catalog ? l->catalog->rules : NULL,
     };
-    const PGresult *snapshot = load->results[GW_CATALOG_SNAPSHOT];
-    if (PQntuples(snapshot) > 0)
-        r->code = gw_snapshot_parse(&r->snapshot, gw_span_of(PQgetvalue(snapshot, 0, 0)));
+    bool is_known = gw_db_take_snapshot(r, load->results[GW_CATALOG_AFTER]);
+    r->after = r->snapshot;
+    r->snapshot = (struct gw_snapshot){0};
+    if (!is_known || !gw_db_take_snapshot(r, load->results[GW_CATALOG_SNAPSHOT])) {
+        r->code = gw_err_set(&r->err, GW_E_DATABASE, "no snapshot to read the catalog under");
+        return;
+    }
     r->catalog = gw_catalog_from_rows(load->results, &frame);
     gw_catalog_unref(l->catalog);
     l->catalog = gw_catalog_ref(r->catalog);
@@ -79,33 +95,49 @@ static void finish(struct gw_db_conn *c)
     gw_db_conn_answer(c);
 }
 
+/* Which query's results come now; -1: of another command. */
+static int query_now(const struct load *load)
+{
+    int i = load->at < AT_ROLLBACK ? load->at - PREAMBLE : GW_CATALOG_AFTER;
+    return load->at == AT_ROLLBACK || i >= GW_CATALOG_QUERIES ? -1 : i;
+}
+
 /* The result is freed by the caller: a copy stays. */
 static void keep(struct load *load, const PGresult *r)
 {
-    int i = load->at - PREAMBLE;
-    if (i >= 0 && i < GW_CATALOG_QUERIES && !load->results[i])
+    int i = query_now(load);
+    if (i >= 0 && !load->results[i])
         load->results[i] = PQcopyResult(r, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES);
+}
+
+/* An error skips to the first sync; ROLLBACK and the last snapshot stand behind it and always run.
+ */
+static void on_sync(struct gw_db_conn *c)
+{
+    struct load *load = c->job_state;
+    if (!load->is_synced) {
+        load->is_synced = true;
+        load->at = AT_ROLLBACK;
+        return;
+    }
+    finish(c);
+    gw_db_conn_idle(c);
 }
 
 static void on_result(struct gw_db_conn *c, PGresult *r)
 {
     struct load *load = c->job_state;
     ExecStatusType status = PQresultStatus(r);
-    bool is_sync = r && status == PGRES_PIPELINE_SYNC;
-    if (!c->request) { /* answered, load is freed; the ROLLBACK is still to come back */
-        if (is_sync)
-            gw_db_conn_idle(c);
-    } else if (!r) {
+    if (!r) {
         load->at++;
-    } else if (is_sync) {
-        finish(c);
+    } else if (status == PGRES_PIPELINE_SYNC) {
+        on_sync(c);
     } else if (status == PGRES_TUPLES_OK) {
         keep(load, r);
     } else if (status == PGRES_FATAL_ERROR && c->request->code == GW_OK) {
-        int i = load->at - PREAMBLE;
-        bool is_query = i >= 0 && i < GW_CATALOG_QUERIES;
+        int i = query_now(load);
         c->request->code = gw_pgconn_err_of_result(
-            r, is_query ? queries[i].what : "loading the catalog", &c->request->err);
+            r, i >= 0 ? queries[i].what : "loading the catalog", &c->request->err);
     }
 }
 
@@ -148,14 +180,14 @@ bool gw_db_catalog_start(struct gw_db_conn *c)
     c->job = &job;
     c->job_state = gw_alloc(sizeof(struct load));
     gw_db_conn_timer(c, LOAD_TIMEOUT_MS);
-    /* An error skips to the first sync; the ROLLBACK stands behind it and always runs. */
     bool ok = gw_db_conn_send(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL) &&
               gw_db_conn_send(c,
                               "SELECT pg_catalog.set_config('search_path', '', true), "
                               "pg_catalog.set_config('row_security', 'off', true), "
                               "pg_catalog.set_config('statement_timeout', '10000', true)",
                               NULL);
-    for (int i = 0; ok && i < GW_CATALOG_QUERIES; i++)
+    for (int i = 0; ok && i < GW_CATALOG_AFTER; i++)
         ok = send_query(c, i);
-    return ok && gw_db_conn_sync(c) && gw_db_conn_send(c, "ROLLBACK", NULL) && gw_db_conn_sync(c);
+    return ok && gw_db_conn_sync(c) && gw_db_conn_send(c, "ROLLBACK", NULL) &&
+           send_query(c, GW_CATALOG_AFTER) && gw_db_conn_sync(c);
 }

@@ -7,6 +7,7 @@
 struct pg_result;
 
 enum gw_catalog_query {
+    GW_CATALOG_SNAPSHOT, /* first */
     GW_CATALOG_ROLES,
     GW_CATALOG_TABLES,
     GW_CATALOG_COLUMNS,
@@ -18,7 +19,7 @@ enum gw_catalog_query {
     GW_CATALOG_SEARCH_PATH,
     GW_CATALOG_TYPES,
     GW_CATALOG_FIELDS,
-    GW_CATALOG_SNAPSHOT,
+    GW_CATALOG_AFTER, /* last: the snapshot after all of it */
     GW_CATALOG_QUERIES
 };
 

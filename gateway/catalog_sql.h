@@ -204,9 +204,6 @@ static const char sql_fields[] =
     "JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 "
     "AND NOT a.attisdropped WHERE t.typtype = 'c' AND " USER_TYPE "ORDER BY t.oid, a.attnum";
 
-/* What the load has seen. */
-static const char sql_snapshot[] = "SELECT pg_catalog.pg_current_snapshot()::text";
-
 #undef USER_TABLE
 #undef ROLES
 #undef PUBLISHED

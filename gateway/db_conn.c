@@ -162,6 +162,7 @@ void gw_db_conn_run(struct gw_db_conn *c, struct gw_db_request *r)
                                                   [GW_DB_CAST] = gw_db_cast_start,
                                                   [GW_DB_CATALOG] = gw_db_catalog_start,
                                                   [GW_DB_EVAL] = gw_db_eval_start,
+                                                  [GW_DB_FLUSH] = gw_db_flush_start,
                                                   [GW_DB_READ] = gw_db_read_start};
     c->request = r;
     c->state = GW_DB_BUSY;

@@ -36,6 +36,7 @@ void gw_db_request_free(struct gw_db_request *r)
         free(r->reads[i].cells);
     }
     gw_snapshot_fini(&r->snapshot);
+    gw_snapshot_fini(&r->after);
     gw_catalog_unref(r->catalog);
     gw_arena_fini(&r->arena);
     free(r);

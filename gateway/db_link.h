@@ -1,12 +1,13 @@
 /* db_link: questions to Postgres, on a loop thread of its own ("db") with a small pool of async
  * libpq connections in pipeline mode.
  *
- * Five kinds: ASK (may these callers see these row images?), EVAL (what is this expression, for
+ * Six kinds: ASK (may these callers see these row images?), EVAL (what is this expression, for
  * these rows?), READ (rows for the access state), CAST (canonical text of a filter value), CATALOG
- * (load a snapshot). ASK and EVAL run on ROWCAST_QUERY_URL connections, hostile ground: BEGIN READ
- * ONLY, SET LOCAL only, statement_timeout, ROLLBACK; CATALOG and CAST on one ROWCAST_DATABASE_URL
- * connection with row_security = off, READ on another, so that a large table delays no catalog.
- * Every request gets exactly one reply, also when the database is away. */
+ * (load a snapshot), FLUSH (have the log written as far as it goes). ASK and EVAL run on
+ * ROWCAST_QUERY_URL connections, hostile ground: BEGIN READ ONLY, SET LOCAL only,
+ * statement_timeout, ROLLBACK; CATALOG and CAST on one ROWCAST_DATABASE_URL connection with
+ * row_security = off, READ on another, so that a large table delays no catalog. Every request gets
+ * exactly one reply, also when the database is away. */
 #ifndef GW_DB_LINK_H
 #define GW_DB_LINK_H
 
@@ -79,7 +80,7 @@ struct gw_db_read {
     struct gw_datum *cells;
 };
 
-enum gw_db_kind { GW_DB_ASK, GW_DB_CAST, GW_DB_CATALOG, GW_DB_EVAL, GW_DB_READ };
+enum gw_db_kind { GW_DB_ASK, GW_DB_CAST, GW_DB_CATALOG, GW_DB_EVAL, GW_DB_READ, GW_DB_FLUSH };
 
 struct gw_db_request {
     enum gw_db_kind kind;
@@ -107,8 +108,11 @@ struct gw_db_request {
     uint32_t n_reads;
     struct gw_db_read *reads;
     /* out */
-    struct gw_snapshot snapshot; /* READ, ASK, EVAL: what was seen, with its horizon */
-    enum gw_code code;           /* of the whole: OK, or E_DATABASE_DOWN (ask again), E_DATABASE */
+    struct gw_snapshot snapshot; /* READ, ASK, EVAL, CATALOG: what was seen, with its horizon */
+    /* CATALOG: taken after the last read. What the catalog may contain: Postgres' own functions
+     * look at the newest rows, not at those of the snapshot. */
+    struct gw_snapshot after;
+    enum gw_code code; /* of the whole: OK, or E_DATABASE_DOWN (ask again), E_DATABASE */
     struct gw_err err;
     struct gw_catalog *catalog; /* CATALOG: owned, finished */
 };

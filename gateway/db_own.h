@@ -124,6 +124,7 @@ bool gw_db_ask_start(struct gw_db_conn *c);
 bool gw_db_eval_start(struct gw_db_conn *c);
 bool gw_db_read_start(struct gw_db_conn *c);
 bool gw_db_cast_start(struct gw_db_conn *c);
+bool gw_db_flush_start(struct gw_db_conn *c);
 bool gw_db_catalog_start(struct gw_db_conn *c);
 
 /* db_eval.c: no answer yet: UNKNOWN, all of them. */

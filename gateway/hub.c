@@ -75,6 +75,9 @@ static void on_db_reply(struct gw_hub *h, struct gw_db_request *reply)
     case GW_DB_EVAL:
         hub_needs_on_eval(h, reply);
         break;
+    case GW_DB_FLUSH:
+        h->judging.flush_request = 0;
+        break;
     case GW_DB_READ:
         hub_state_on_read(h, reply);
         return;
@@ -116,7 +119,7 @@ static void on_wal_event(struct gw_hub *h, struct gw_wal_event *e)
         e->txn = NULL;
         break;
     case GW_WAL_RELATION:
-        hub_catalog_on_relation(h, e->relation_no);
+        hub_catalog_on_relation(h, e->relation_no, e->xid);
         break;
     case GW_WAL_PROGRESS:
         hub_judge_on_progress(h, e->lsn);
@@ -204,7 +207,8 @@ static void publish(struct gw_hub *h)
 }
 
 /* The turn. Answers first, because they free room; then joins, so that they precede the
- * transactions read after them; then transactions, as many as there is room for, judged as they come. */
+ * transactions read after them; then transactions, as many as there is room for, judged as they
+ * come. */
 static void on_wake(void *ctx)
 {
     struct gw_hub *h = ctx;
@@ -222,6 +226,7 @@ static void on_wake(void *ctx)
         hub_judge_run(h);
         popped++;
     }
+    hub_catalog_settle(h);
     do
         hub_judge_run(h);
     while (hub_flight_pump(h));

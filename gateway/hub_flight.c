@@ -222,6 +222,12 @@ void hub_flight_on_reply(struct gw_hub *h, struct gw_db_request *reply)
         ask_failed(h, f);
         return;
     }
+    if (reply->snapshot.xmax && gw_case_has_lookups(f->c) &&
+        !hub_state_sees(h, &reply->snapshot, f->applied_no)) {
+        f->state = FLIGHT_REASK; /* an earlier commit is not visible yet */
+        f->reask_at_ms = gw_clock_mono_ms();
+        return;
+    }
     for (uint32_t i = 0; i < reply->n_questions; i++) {
         f->c->asks[i].code = reply->questions[i].code;
         if (reply->questions[i].code != GW_OK)

@@ -13,6 +13,7 @@
 #include "gw/topics.h"
 
 #define HUB_ARRIVALS_MAX 65536
+#define HUB_APPLIED_MAX 16384
 #define HUB_FLIGHTS_MAX 64
 #define HUB_FLIGHT_BYTES_MAX ((size_t)64 << 20)
 #define HUB_TICK_MS 50
@@ -40,6 +41,7 @@ struct flight {
     int64_t reask_at_ms;
     unsigned reasks;
     struct gw_snapshot answered; /* what the answers contained */
+    uint64_t applied_no;         /* it was the so-manieth transaction applied */
 };
 
 /* What came from the log and is not judged yet, in order. The head is the one being judged; those
@@ -49,6 +51,7 @@ struct arrival {
     struct gw_txn *txn; /* owned; NULL: a gap in the stream */
     const struct gw_catalog *catalog; /* reference held; NULL until barrier is answered */
     uint64_t barrier;
+    bool is_overtaken; /* catalog has seen a change that the log has only later */
     struct gw_lsn done_lsn; /* the log is done with up to here once it is judged */
     size_t bytes;
 };
@@ -82,11 +85,14 @@ struct judge {
     int64_t retry_at_ms;
     unsigned rereads;
     int64_t nudged_at_ms;
+    struct gw_lsn tick_lsn; /* read_lsn at the last tick */
+    uint64_t flush_request; /* under way, or 0 */
     bool is_catching_up;        /* the log is further behind than can be looked ahead */
     struct gw_lsn catch_up_lsn;
     struct gw_idmap failed;     /* table oid → when to try again, ms */
-    uint32_t *applied;          /* ring: xids applied that changed the access state */
-    size_t applied_at, applied_n;
+    uint32_t *applied;   /* ring: xids in order of the log, number i at i % HUB_APPLIED_MAX */
+    uint64_t applied_no; /* of the last one */
+    uint64_t seen_no;    /* all up to here were visible once, and are for good */
 
     /* hub_needs.c */
     uint64_t eval_request; /* under way, or 0 */
@@ -108,6 +114,13 @@ struct pending {
     struct gw_to_hub *msg;
     int64_t since_ms;
     uint64_t cast_id; /* request under way, or 0 */
+};
+
+/* What comes behind it in the log waits for a catalog that has seen xid; a Relation message also for one
+ * whose load began after it. */
+struct catalog_barrier {
+    uint32_t xid; /* 0: unknown, of another server */
+    bool is_relation;
 };
 
 /* Delivered up to seq means the log is done with up to lsn. */
@@ -157,12 +170,16 @@ struct gw_hub {
     const struct gw_catalog *views_catalog; /* the views are of this one; borrowed */
 
     /* hub_catalog.c */
-    /* Transactions that say they changed the catalog: a load answers them if it has seen them. */
+    /* What says in the log that the catalog changed, numbered in its order. */
     uint64_t barrier, barrier_loading, barrier_answered;
-    uint32_t *barrier_xids; /* of barrier_answered + 1 … barrier */
+    struct catalog_barrier *barriers; /* barrier_answered + 1 … barrier */
     uint32_t cap_barriers;
     unsigned unseen_loads; /* in a row, that had not seen one */
-    struct gw_catalog *catalog;
+    struct gw_catalog *catalog; /* in use; NULL until the first one has its place */
+    struct gw_catalog *next;    /* loaded, waits for its place in the log, or NULL */
+    struct gw_snapshot next_seen, next_after; /* of its load: has seen; may have seen */
+    uint64_t next_barrier; /* the last one known when its load began */
+    int64_t next_at_ms;
     uint64_t catalog_request; /* under way, or 0 */
     bool catalog_again;       /* something changed since that request left */
     int64_t catalog_at_ms, catalog_retry_ms, catalog_load_started_ms;
@@ -191,7 +208,8 @@ bool hub_judge_has_room(const struct gw_hub *h); /* for another arrival */
 void hub_judge_enter(struct gw_hub *h, struct gw_txn *txn);
 void hub_judge_on_progress(struct gw_hub *h, struct gw_lsn lsn);
 void hub_judge_on_gap(struct gw_hub *h);
-void hub_judge_on_catalog(struct gw_hub *h);
+/* A newer catalog is in use. Arrivals that waited and stand before barrier exact_from are overtaken. */
+void hub_judge_on_catalog(struct gw_hub *h, uint64_t exact_from);
 void hub_judge_tick(struct gw_hub *h, int64_t now_ms);
 void hub_judge_run(struct gw_hub *h); /* as far as it goes without waiting */
 struct gw_judge_env hub_judge_env(struct gw_hub *h, const struct gw_catalog *catalog);
@@ -202,9 +220,13 @@ void hub_state_read_keys(struct gw_hub *h, const struct gw_needs *needs);
 void hub_state_on_read(struct gw_hub *h, struct gw_db_request *reply); /* takes reply */
 bool hub_state_is_busy(struct gw_hub *h); /* a read is under way or waits for its place */
 void hub_state_applied(struct gw_hub *h, const struct gw_txn *txn);
+/* Whether s has every transaction up to that number: they become visible in another order than they
+ * stand in the log. */
+bool hub_state_sees(struct gw_hub *h, const struct gw_snapshot *s, uint64_t applied_no);
 void hub_state_gap(struct gw_hub *h);
 void hub_state_bound(struct gw_hub *h); /* tables that outgrew the budget are cached by key */
 void hub_state_nudge(struct gw_hub *h); /* have the log's position told */
+void hub_state_tick(struct gw_hub *h, int64_t now_ms);
 bool hub_state_is_reached(const struct gw_hub *h, struct gw_lsn horizon);
 void hub_state_fini(struct gw_hub *h);
 
@@ -237,8 +259,11 @@ void hub_let_server_go(struct gw_hub *h);
 /* hub_catalog.c */
 void hub_catalog_want(struct gw_hub *h); /* load one that is newer than now */
 void hub_catalog_changed(struct gw_hub *h, uint32_t xid); /* that commit says it changed it */
-void hub_catalog_on_relation(struct gw_hub *h, uint64_t relation_no);
+void hub_catalog_on_relation(struct gw_hub *h, uint64_t relation_no, uint32_t xid);
 void hub_catalog_on_reply(struct gw_hub *h, struct gw_db_request *reply);
+void hub_catalog_on_gap(struct gw_hub *h); /* another server: xids and positions mean something else */
+void hub_catalog_settle(struct gw_hub *h); /* use the next one, if the log has got to its place */
+const struct gw_catalog *hub_catalog_newest(const struct gw_hub *h); /* or NULL */
 void hub_catalog_tick(struct gw_hub *h, int64_t now_ms);
 void hub_catalog_fini(struct gw_hub *h);
 

@@ -1,12 +1,13 @@
-/* hub_judge: transactions judged one after the other, each against the access state as of its commit.
+/* hub_judge: transactions judged one after the other, each against the access state as of its
+ * commit.
  *
- * DESIGN. What comes from the wal link queues up as arrivals. The head is judged in three steps: its
- * old images are solved, it is applied to the access state, its new images are solved. Each step may
- * have to wait (rows of the access state to be read, something only Postgres can evaluate, a newer
- * catalog); then the head waits, and all behind it: that is what makes an answer be the answer as of
- * that commit. The arrivals behind the head are the look-ahead, by which reads that were ahead
- * of the log are put in their place (hub_state.c). What has to be *asked* per caller does not hold
- * up the line: it goes on as a flight (hub_flight.c).
+ * DESIGN. What comes from the wal link queues up as arrivals. The head is judged in three steps:
+ * its old images are solved, it is applied to the access state, its new images are solved. Each
+ * step may have to wait (rows of the access state to be read, something only Postgres can evaluate,
+ * a newer catalog); then the head waits, and all behind it: that is what makes an answer be the
+ * answer as of that commit. The arrivals behind the head are the look-ahead, by which reads that
+ * were ahead of the log are put in their place (hub_state.c). What has to be *asked* per caller
+ * does not hold up the line: it goes on as a flight (hub_flight.c).
  *
  * Each arrival carries the catalog that was in use when it was read from the log, so a transaction
  * never meets policies older than itself. Where the policies differ from those of the transaction
@@ -43,15 +44,16 @@ static void on_mismatch(void *ctx, const struct gw_case *c, const struct gw_ask 
     struct gw_hub *h = ctx;
     char lsn[GW_LSN_TEXT];
     gw_idmap_put(&h->judging.distrusted, ask->table->oid, h);
-    gw_log(GW_LOG_ERROR, "oracle_mismatch",
-           "table=%.*s.%.*s role=%.*s rowcast=%s postgres=%s lsn=%s xid=%u catalog=%llu "
-           "claims=\"%.*s\" row=\"%.*s\" action=\"the table is asked from now on, until a restart\"",
-           (int)ask->table->schema.n, ask->table->schema.p, (int)ask->table->name.n,
-           ask->table->name.p, (int)ask->claims->role.n, ask->claims->role.p,
-           ask->expected ? "allow" : "deny", ask->visible[0] ? "allow" : "deny",
-           gw_lsn_format(c->txn->commit_lsn, lsn), c->txn->xid,
-           (unsigned long long)c->catalog->generation, (int)ask->claims->json.n,
-           ask->claims->json.p, (int)ask->rows.n, ask->rows.p);
+    gw_log(
+        GW_LOG_ERROR, "oracle_mismatch",
+        "table=%.*s.%.*s role=%.*s rowcast=%s postgres=%s lsn=%s xid=%u catalog=%llu "
+        "claims=\"%.*s\" row=\"%.*s\" action=\"the table is asked from now on, until a restart\"",
+        (int)ask->table->schema.n, ask->table->schema.p, (int)ask->table->name.n,
+        ask->table->name.p, (int)ask->claims->role.n, ask->claims->role.p,
+        ask->expected ? "allow" : "deny", ask->visible[0] ? "allow" : "deny",
+        gw_lsn_format(c->txn->commit_lsn, lsn), c->txn->xid,
+        (unsigned long long)c->catalog->generation, (int)ask->claims->json.n, ask->claims->json.p,
+        (int)ask->rows.n, ask->rows.p);
 }
 
 static void sample(struct gw_hub *h, const struct gw_judge_env *env)
@@ -93,8 +95,8 @@ struct gw_judge_env hub_judge_env(struct gw_hub *h, const struct gw_catalog *cat
 
 bool hub_judge_has_room(const struct gw_hub *h)
 {
-    /* Before the first catalog nothing can be folded or judged: it waits in the mailbox. */
-    return h->catalog && h->judging.n_arrivals < HUB_ARRIVALS_MAX &&
+    /* Before the first catalog nothing can be folded: it waits in the mailbox. */
+    return hub_catalog_newest(h) && h->judging.n_arrivals < HUB_ARRIVALS_MAX &&
            h->judging.arrival_bytes < h->cfg.settings->lookahead_bytes;
 }
 
@@ -104,7 +106,7 @@ static struct arrival *arrival_new(struct gw_hub *h, size_t bytes)
     struct arrival *a = gw_alloc(sizeof *a);
     a->bytes = bytes + sizeof *a;
     a->barrier = h->barrier;
-    if (h->barrier_answered >= h->barrier)
+    if (h->catalog && h->barrier_answered >= h->barrier)
         a->catalog = gw_catalog_ref(h->catalog);
     gw_list_push(&j->arrivals, &a->node);
     j->n_arrivals++;
@@ -129,7 +131,8 @@ static struct arrival *head_of(struct gw_hub *h)
     return GW_CONTAINER_OF(h->judging.arrivals.next, struct arrival, node);
 }
 
-/* Whether it says that policies, functions or grants changed (`rowcast setup` installs who says it). */
+/* Whether it says that policies, functions or grants changed (`rowcast setup` installs who says
+ * it). */
 static bool tells_of_catalog(const struct gw_txn *txn)
 {
     for (const struct gw_txn_message *m = txn->messages; m; m = m->next)
@@ -143,7 +146,7 @@ void hub_judge_enter(struct gw_hub *h, struct gw_txn *txn)
 {
     if (tells_of_catalog(txn))
         hub_catalog_changed(h, txn->xid);
-    gw_case_fold(txn, h->catalog);
+    gw_case_fold(txn, hub_catalog_newest(h));
     h->judging.read_lsn = txn->end_lsn;
     struct arrival *a = arrival_new(h, txn->bytes);
     a->done_lsn = txn->end_lsn;
@@ -166,17 +169,20 @@ void hub_judge_on_progress(struct gw_hub *h, struct gw_lsn lsn)
 void hub_judge_on_gap(struct gw_hub *h)
 {
     h->judging.read_lsn.v = 0; /* positions may start afresh */
+    hub_catalog_on_gap(h);
     if (h->catalog)
         (void)arrival_new(h, 0);
 }
 
-void hub_judge_on_catalog(struct gw_hub *h)
+void hub_judge_on_catalog(struct gw_hub *h, uint64_t exact_from)
 {
     GW_LIST_EACH(it, &h->judging.arrivals)
     {
         struct arrival *a = GW_CONTAINER_OF(it, struct arrival, node);
-        if (!a->catalog && a->barrier <= h->barrier_answered)
-            a->catalog = gw_catalog_ref(h->catalog);
+        if (a->catalog || a->barrier > h->barrier_answered)
+            continue;
+        a->catalog = gw_catalog_ref(h->catalog);
+        a->is_overtaken = a->barrier < exact_from;
     }
 }
 
@@ -215,6 +221,15 @@ static void use_catalog(struct gw_hub *h, const struct gw_catalog *catalog)
     gw_catalog_unref(was);
 }
 
+/* Its policies were replaced before they could be read (hub_catalog.c). */
+static void overtake(struct gw_hub *h, struct gw_case *c)
+{
+    gw_log(GW_LOG_INFO, "policies_overtaken", "xid=%u changes=%zu action=\"their tables resync\"",
+           c->txn->xid, c->txn->n_changes);
+    gw_case_void(c, &h->judge);
+    gw_scopes_forget(h->judging.scopes);
+}
+
 /* The head takes its place in the order; its questions are written. */
 static bool begin(struct gw_hub *h)
 {
@@ -232,6 +247,8 @@ static bool begin(struct gw_hub *h)
     j->is_give_up = false;
     struct gw_judge_env env = hub_judge_env(h, j->catalog);
     j->flight->c = gw_case_open(head->txn, &env);
+    if (head->is_overtaken)
+        overtake(h, j->flight->c);
     j->stage = JUDGE_OLD;
     return true;
 }
@@ -249,6 +266,7 @@ static void apply(struct gw_hub *h)
     const struct gw_txn *txn = j->flight->c->txn;
     gw_state_apply(j->state, txn, NULL, NULL);
     hub_state_applied(h, txn);
+    j->flight->applied_no = j->applied_no;
     if (j->is_catching_up && head->done_lsn.v >= j->catch_up_lsn.v)
         j->is_catching_up = false;
     head->txn = NULL; /* the case has it */
@@ -273,7 +291,7 @@ static bool step_old(struct gw_hub *h)
     } else if (gw_case_solve_old(j->flight->c, &env) == GW_E_AGAIN) {
         hub_needs_solver(h);
         return false;
-    } else if (gw_interest_wants_scopes(h->interest)) {
+    } else if (!j->flight->c->is_void && gw_interest_wants_scopes(h->interest)) {
         gw_scopes_before(j->scopes, j->flight->c, &env);
     }
     apply(h);
@@ -290,7 +308,8 @@ static bool step_new(struct gw_hub *h)
         hub_needs_solver(h);
         return false;
     }
-    gw_scopes_after(j->scopes, j->flight->c, &env);
+    if (!j->flight->c->is_void)
+        gw_scopes_after(j->scopes, j->flight->c, &env);
     sample(h, &env);
     j->stage = JUDGE_TOPICS;
     return true;
@@ -394,6 +413,7 @@ void hub_judge_tick(struct gw_hub *h, int64_t now_ms)
         j->retry_at_ms = 0;
     if (j->read)
         hub_state_nudge(h);
+    hub_state_tick(h, now_ms);
     if (now_ms - j->facts_at_ms >= FACTS_RETRY_MS) {
         j->facts_at_ms = now_ms;
         gw_callers_retry(j->callers);
@@ -417,8 +437,8 @@ static void split_claim_settings(struct gw_hub *h)
         left.n -= pair.n + (comma ? 1 : 0);
         if (!sign)
             continue;
-        h->claim_settings = gw_realloc(h->claim_settings, (h->n_claim_settings + 1u) *
-                                                              sizeof *h->claim_settings);
+        h->claim_settings =
+            gw_realloc(h->claim_settings, (h->n_claim_settings + 1u) * sizeof *h->claim_settings);
         size_t n = (size_t)(sign - pair.p);
         h->claim_settings[h->n_claim_settings++] =
             (struct gw_fact_setting){{pair.p, n}, {sign + 1, pair.n - n - 1}};

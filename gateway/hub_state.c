@@ -1,15 +1,15 @@
 /* hub_state: reading the access state, and putting what was read in its place.
  *
- * DESIGN. A read happens now; the transaction being judged is in the past. Between the two lie commits
- * that the read contains and that still stand in the arrivals: they are taken back, newest first,
- * and come again when they are applied. To know them all, the log must have been read as far as the
- * read's horizon: the reply waits for that, and the server is nudged to say how far it is. The other
- * way round, commits that were applied already must be in the read; one that is not visible yet
- * (synchronous replication) means reading again.
+ * DESIGN. A read happens now; the transaction being judged is in the past. Between the two lie
+ * commits that the read contains and that still stand in the arrivals: they are taken back, newest
+ * first, and come again when they are applied. To know them all, the log must have been read as far
+ * as the read's horizon: the reply waits for that, and the server is nudged to say how far it is.
+ * The other way round, commits that were applied already must be in the read; one that is not
+ * visible yet (synchronous replication) means reading again.
  *
- * If the log is further behind than ROWCAST_LOOKAHEAD_BYTES can hold, the read cannot be placed. Then we
- * are catching up: nothing that rests on those tables is known, changes are denied and their tables
- * owed a resync, until the log has passed the horizon; then they are read again. */
+ * If the log is further behind than ROWCAST_LOOKAHEAD_BYTES can hold, the read cannot be placed.
+ * Then we are catching up: nothing that rests on those tables is known, changes are denied and
+ * their tables owed a resync, until the log has passed the horizon; then they are read again. */
 #include "hub_internal.h"
 
 #include <stdlib.h>
@@ -18,8 +18,7 @@
 #define REREAD_MS 10
 #define REREADS_MAX 200
 #define FAILED_RETRY_MS 5000
-#define APPLIED_MAX 16384
-#define LOG_PAGE 8192u        /* XLOG_BLCKSZ */
+#define LOG_PAGE 8192u          /* XLOG_BLCKSZ */
 #define LOG_PAGE_HEADER_MAX 40u /* SizeOfXLogLongPHD */
 
 /* ---- the log's position ---- */
@@ -47,6 +46,19 @@ void hub_state_nudge(struct gw_hub *h)
     hub_post(&h->to_wal, c);
 }
 
+/* Somebody waits for the log, and it does not come: the server has not written out its end. */
+void hub_state_tick(struct gw_hub *h, int64_t now_ms)
+{
+    struct judge *j = &h->judging;
+    bool is_waited_for = now_ms - j->nudged_at_ms <= 2 * HUB_TICK_MS;
+    if (is_waited_for && j->read_lsn.v == j->tick_lsn.v && !j->flush_request) {
+        struct gw_db_request *r = gw_db_request_new(GW_DB_FLUSH, h->next_request_id++);
+        j->flush_request = r->id;
+        hub_post(&h->to_db, r);
+    }
+    j->tick_lsn = j->read_lsn;
+}
+
 /* ---- which commits a read has ---- */
 
 void hub_state_applied(struct gw_hub *h, const struct gw_txn *txn)
@@ -55,19 +67,26 @@ void hub_state_applied(struct gw_hub *h, const struct gw_txn *txn)
     if (txn->n_tables == 0)
         return;
     if (!j->applied)
-        j->applied = gw_alloc(APPLIED_MAX * sizeof *j->applied);
-    j->applied[j->applied_at] = txn->xid;
-    j->applied_at = (j->applied_at + 1) % APPLIED_MAX;
-    if (j->applied_n < APPLIED_MAX)
-        j->applied_n++;
+        j->applied = gw_alloc(HUB_APPLIED_MAX * sizeof *j->applied);
+    j->applied_no++;
+    j->applied[j->applied_no % HUB_APPLIED_MAX] = txn->xid;
+    /* Those that are not visible yet hold a backend each: they are fewer than the ring has room
+     * for. */
+    if (j->applied_no - j->seen_no > HUB_APPLIED_MAX)
+        j->seen_no = j->applied_no - HUB_APPLIED_MAX;
 }
 
-static bool sees_all_applied(const struct judge *j, const struct gw_snapshot *s)
+bool hub_state_sees(struct gw_hub *h, const struct gw_snapshot *s, uint64_t applied_no)
 {
-    for (size_t i = 1; i <= j->applied_n; i++)
-        if (!gw_snapshot_sees(s, j->applied[(j->applied_at + APPLIED_MAX - i) % APPLIED_MAX]))
-            return false;
-    return true;
+    struct judge *j = &h->judging;
+    bool are_all_seen = true;
+    for (uint64_t no = j->seen_no + 1; no <= applied_no; no++) {
+        bool is_seen = gw_snapshot_sees(s, j->applied[no % HUB_APPLIED_MAX]);
+        if (is_seen && are_all_seen)
+            j->seen_no = no;
+        are_all_seen &= is_seen;
+    }
+    return are_all_seen;
 }
 
 /* ---- sending ---- */
@@ -96,10 +115,8 @@ static bool read_tables(struct gw_hub *h)
         const struct gw_state_table_def *def = &j->rules->tables[i];
         if (gw_state_mode(j->state, i) != GW_STATE_UNLOADED || !may_try(h, def->oid, now_ms))
             continue;
-        r->reads[r->n_reads++] =
-            (struct gw_db_read){.def = def,
-                                .is_whole = true,
-                                .max_bytes = h->cfg.settings->access_state_bytes};
+        r->reads[r->n_reads++] = (struct gw_db_read){
+            .def = def, .is_whole = true, .max_bytes = h->cfg.settings->access_state_bytes};
     }
     if (r->n_reads == 0) {
         gw_db_request_free(r);
@@ -128,12 +145,12 @@ void hub_state_read_keys(struct gw_hub *h, const struct gw_needs *needs)
     for (uint32_t i = 0; i < needs->n_keys; i++) {
         const struct gw_need_key *need = &needs->keys[i];
         const struct gw_state_table_def *def = &j->rules->tables[need->table];
-        r->reads[r->n_reads++] = (struct gw_db_read){
-            .def = def,
-            .index = need->index,
-            .n_keys = 1,
-            .keys = copy_keys(r, need->key, def->indexes[need->index].n),
-            .max_bytes = h->cfg.settings->access_state_bytes};
+        r->reads[r->n_reads++] =
+            (struct gw_db_read){.def = def,
+                                .index = need->index,
+                                .n_keys = 1,
+                                .keys = copy_keys(r, need->key, def->indexes[need->index].n),
+                                .max_bytes = h->cfg.settings->access_state_bytes};
     }
     post_read(h, r);
 }
@@ -147,8 +164,8 @@ static void fail_table(struct gw_hub *h, const struct gw_db_read *read)
     gw_log(GW_LOG_ERROR, "access_state_unreadable",
            "table=%.*s.%.*s code=%s why=\"%s\" action=\"changes that depend on it are denied\" "
            "retry_ms=%d",
-           (int)read->def->schema.n, read->def->schema.p, (int)read->def->name.n,
-           read->def->name.p, gw_code_name(read->code), read->why, FAILED_RETRY_MS);
+           (int)read->def->schema.n, read->def->schema.p, (int)read->def->name.n, read->def->name.p,
+           gw_code_name(read->code), read->why, FAILED_RETRY_MS);
 }
 
 static void load_table(struct gw_hub *h, uint32_t table, const struct gw_db_read *read)
@@ -164,8 +181,8 @@ static void load_table(struct gw_hub *h, uint32_t table, const struct gw_db_read
     else if (read->code != GW_OK)
         fail_table(h, read);
     gw_log(GW_LOG_INFO, "access_state_loaded", "table=%.*s.%.*s rows=%u bytes=%zu mode=%s",
-           (int)read->def->schema.n, read->def->schema.p, (int)read->def->name.n,
-           read->def->name.p, read->n_rows, gw_state_table_bytes(j->state, table),
+           (int)read->def->schema.n, read->def->schema.p, (int)read->def->name.n, read->def->name.p,
+           read->n_rows, gw_state_table_bytes(j->state, table),
            gw_state_mode(j->state, table) == GW_STATE_RESIDENT ? "resident"
            : gw_state_mode(j->state, table) == GW_STATE_CACHED ? "cached"
                                                                : "unknown");
@@ -248,7 +265,7 @@ static bool settle_read(struct gw_hub *h)
 {
     struct judge *j = &h->judging;
     const struct gw_snapshot *s = &j->read->snapshot;
-    if (!sees_all_applied(j, s)) {
+    if (!hub_state_sees(h, s, j->applied_no)) {
         drop_read(h);
         j->rereads_total++;
         if (++j->rereads <= REREADS_MAX) {
@@ -326,7 +343,7 @@ void hub_state_gap(struct gw_hub *h)
     struct judge *j = &h->judging;
     for (uint32_t i = 0; j->rules && i < j->rules->n_tables; i++)
         gw_state_unload(j->state, i);
-    j->applied_n = 0;
+    j->seen_no = j->applied_no;
     j->is_catching_up = false;
 }
 

@@ -35,6 +35,7 @@ struct gw_wal_event {
     struct gw_txn *txn; /* TXN: owned */
     struct gw_lsn lsn;
     uint64_t relation_no; /* RELATION: echo in the answer */
+    uint32_t xid;         /* RELATION: of the transaction that it came with */
     bool is_gap; /* CONNECTED: changes since the stream before may be missing (the slot was made
                     anew, or this is another server or timeline): everybody has to resync */
     struct gw_err err; /* DISCONNECTED */

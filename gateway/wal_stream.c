@@ -103,6 +103,7 @@ static void pause_for_catalog(struct gw_wal_link *l)
 {
     struct gw_wal_event *e = gw_wal_event_new(GW_WAL_RELATION);
     e->relation_no = ++l->relation_no;
+    e->xid = gw_assembler_xid(l->assembler);
     l->is_paused = true;
     gw_wal_emit(l, e);
 }

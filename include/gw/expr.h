@@ -62,7 +62,7 @@ struct gw_expr {
     uint32_t index; /* FACT: into rules->facts; NATIVE: enum gw_native_fn; EXTERNAL: rules->externals */
     enum gw_cmp cmp;
     enum gw_is test;
-    struct gw_datum datum; /* CONST; text in the rules' arena */
+    struct gw_datum datum; /* CONST; text in the rules' arena. COLUMN: text is its name */
     uint32_t n_args;
     struct gw_expr **args;
     struct gw_subselect *sub; /* SCALAR, EXISTS, IN */

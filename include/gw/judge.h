@@ -94,6 +94,7 @@ struct gw_case {
     uint32_t n_scopes, cap_scopes;
     uint32_t attempts;              /* own use: restarts after a changed table */
     bool over_budget;               /* own use */
+    bool is_void;                   /* set by gw_case_void */
 };
 
 /* Reduce txn to its net effect, by the keys of the catalog. */
@@ -107,6 +108,8 @@ GW_MUST_CHECK enum gw_code gw_case_solve_new(struct gw_case *c, const struct gw_
 /* The policies before the commit are not known for sure (they changed with it, or shortly before):
  * old images that would be solved count as unknown. In place of gw_case_solve_old. */
 void gw_case_skip_old(struct gw_case *c, const struct gw_judge_env *env);
+/* Nobody can be told for certain: the followers of its tables load them again. */
+void gw_case_void(struct gw_case *c, struct gw_judge_stats *stats);
 /* The live oracle: after solving, pick one decision of the case (random: any number), allow or deny,
  * and have Postgres asked about it too. Answers that a later commit may explain do not count. */
 void gw_case_sample(struct gw_case *c, const struct gw_judge_env *env, uint64_t random);

@@ -109,6 +109,8 @@ enum gw_fed { GW_FED_NOTHING, GW_FED_TXN, GW_FED_RELATION };
 GW_MUST_CHECK enum gw_code gw_assembler_feed(struct gw_assembler *a, struct gw_span payload,
                                              enum gw_fed *fed, struct gw_txn **txn,
                                              struct gw_err *err);
+/* Of the half-built transaction; 0: there is none. */
+uint32_t gw_assembler_xid(const struct gw_assembler *a);
 /* Memory of the half-built transaction, for metrics. */
 size_t gw_assembler_bytes(const struct gw_assembler *a);
 

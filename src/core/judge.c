@@ -1,9 +1,9 @@
 /* judge: from a transaction to the questions about it.
  *
  * DESIGN. For every change: which roles follow the table (gw/interest.h), and by which path their
- * readers are found (gw/catalog.h). EVERYONE needs no question; SOLVED and ASSISTED are solution.c's.
- * ASKED makes, for each caller of the role who follows, a row in his question on that table; rows
- * of one caller and table share questions, up to a bound.
+ * readers are found (gw/catalog.h). EVERYONE needs no question; SOLVED and ASSISTED are
+ * solution.c's. ASKED makes, for each caller of the role who follows, a row in his question on that
+ * table; rows of one caller and table share questions, up to a bound.
  *
  * A policy's answer depends on the caller, the columns it reads and its look-ups: images of one
  * transaction that are alike in those columns share one row of the question.
@@ -12,9 +12,9 @@
  * still tells the truth about "before": the policy's answer depends on the image alone, or on
  * look-ups that this very transaction has left alone. Otherwise the old image is unknown: a DELETE
  * is withheld and counted, an UPDATE goes out without old values. Both narrow (P1). A later commit
- * that changed a look-up before the question was answered would widen it: such an answer is void, and
- * the table's followers load it again (gw_case_overtake). Look-ups that the log does not carry, or that
- * are not known, cannot be guarded so; README names it.
+ * that changed a look-up before the question was answered would widen it: such an answer is void,
+ * and the table's followers load it again (gw_case_overtake). Look-ups that the log does not carry,
+ * or that are not known, cannot be guarded so; README names it.
  *
  * A restart does not look at the subscriptions again: who follows the table now is not who followed
  * it when the transaction took its place in the order. A channel whose token was refreshed since is
@@ -310,8 +310,8 @@ static void build_change(struct builder *b)
     if (!b->c->changes[b->change].table)
         return;
     b->env->stats->changes++;
-    uint64_t asked = sort_roles(b, gw_interest_roles(b->env->interest,
-                                                     b->c->txn->changes[b->change].rel->oid));
+    uint64_t asked =
+        sort_roles(b, gw_interest_roles(b->env->interest, b->c->txn->changes[b->change].rel->oid));
     if (!asked)
         return;
     struct gw_interest_change ic = {&b->c->txn->changes[b->change], &b->c->catalog->types};
@@ -448,6 +448,17 @@ static void asks_free(struct gw_ask *asks, uint32_t n)
         free(asks[i].visible);
     }
     free(asks);
+}
+
+void gw_case_void(struct gw_case *c, struct gw_judge_stats *stats)
+{
+    c->is_void = true;
+    stats->resync_overtaken++;
+    for (size_t i = 0; i < c->txn->n_changes; i++)
+        c->changes[i] = (struct gw_case_change){.table = c->changes[i].table, .is_lost = true};
+    asks_free(c->asks, c->n_asks);
+    c->asks = NULL;
+    c->n_asks = c->cap_asks = 0;
 }
 
 void gw_case_restart(struct gw_case *c, const struct gw_judge_env *env)

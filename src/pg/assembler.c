@@ -467,6 +467,11 @@ enum gw_code gw_assembler_feed(struct gw_assembler *a, struct gw_span payload, e
     return code;
 }
 
+uint32_t gw_assembler_xid(const struct gw_assembler *a)
+{
+    return a->txn ? a->txn->xid : 0;
+}
+
 size_t gw_assembler_bytes(const struct gw_assembler *a)
 {
     if (!a->txn)

@@ -90,13 +90,14 @@ static struct gw_bound *bind_policy(struct gw_binder *b, const struct policy_at 
     return expr;
 }
 
+/* Postgres evaluates the restrictive ones by name, the permissive ones with the last name first. */
 static struct gw_bound *add_policy(struct gw_binder *b, const struct policy_at *at,
                                    const struct gw_policy *p, struct gw_bound *so_far)
 {
     struct gw_bound *expr = bind_policy(b, at, p->qual);
     if (!expr || !so_far)
         return expr;
-    return p->permissive ? gw_bind_or(b, so_far, expr) : gw_bind_and(b, so_far, expr);
+    return p->permissive ? gw_bind_or(b, expr, so_far) : gw_bind_and(b, so_far, expr);
 }
 
 /* All policies of one sort for the role; *expr stays NULL when there is none. A policy without
@@ -149,7 +150,7 @@ struct gw_bound *gw_bind_guard(struct gw_binder *b, const struct gw_catalog_tabl
         return NULL;
     if (!allowed)
         return gw_bind_bool(b, false);
-    return required ? gw_bind_and(b, allowed, required) : allowed;
+    return required ? gw_bind_and(b, required, allowed) : allowed;
 }
 
 /* ---- public ---- */

@@ -334,6 +334,10 @@ static bool bind_here(struct gw_binder *b, struct gw_bind_scope *scope, const st
 {
     const struct json_t *names = gw_bind_member(node, "funcname");
     size_t n = gw_bind_size(names);
+    bool is_aggregate;
+    out->rows.value = gw_bind_aggregate(b, scope, node, &is_aggregate);
+    if (is_aggregate)
+        return out->rows.value != NULL;
     struct callee call = {.name = n ? gw_bind_name_at(names, n - 1) : (struct gw_span){0},
                           .schema = n > 1 ? gw_bind_name_at(names, n - 2) : (struct gw_span){0}};
     return check_form(b, node, call.name) &&

@@ -58,7 +58,9 @@ bool gw_bind_assign(struct gw_bind_machine *m, struct gw_bind_vars *vars, struct
     if (!value || m->b->why.n)
         return false;
     vars->items[i].value = gw_bind_cast(m->b, value, m->types[i]);
-    return vars->items[i].value != NULL;
+    if (vars->items[i].value)
+        gw_bind_note_value(m, vars->items[i].value);
+    return m->b->why.n == 0;
 }
 
 /* ---- declarations ---- */
@@ -163,6 +165,8 @@ static bool declare_all(struct gw_bind_machine *m, struct gw_bind_vars *vars,
         return false;
     for (uint32_t i = 0; i < m->n_args; i++) {
         vars->items[vars->n] = env->params[i];
+        if (env->params[i].value)
+            gw_bind_note_value(m, env->params[i].value);
         m->types[vars->n++] = env->fn->arg_types[i];
     }
     for (size_t i = m->n_args; i < gw_bind_size(datums); i++) {

@@ -142,7 +142,9 @@ static struct gw_bound *bind_list(struct gw_binder *b, struct gw_bind_scope *sco
 static struct gw_bound *bind_coalesce(struct gw_binder *b, struct gw_bind_scope *scope,
                                       const struct json_t *node)
 {
-    return bind_list(b, scope, gw_bind_member(node, "args"), GW_B_COALESCE);
+    struct gw_bound *out = bind_list(b, scope, gw_bind_member(node, "args"), GW_B_COALESCE);
+    struct gw_bound *array = out && out->n_args == 2 ? gw_bind_or_empty(b, out) : NULL;
+    return array || b->why.n ? array : out;
 }
 
 static struct gw_bound *bind_min_max(struct gw_binder *b, struct gw_bind_scope *scope,
@@ -239,14 +241,42 @@ static struct gw_bound *bind_param(struct gw_binder *b, struct gw_bind_scope *sc
     return gw_bind_reuse(b, b->env->params[number - 1].value);
 }
 
+/* a[i], a[i:j] */
+static struct gw_bound *bind_element(struct gw_binder *b, struct gw_bind_scope *scope,
+                                     struct gw_bound *array, const struct json_t *at)
+{
+    static const char *const BOUNDS[] = {"lidx", "uidx"};
+    bool is_slice = gw_bind_flag(at, "is_slice");
+    uint32_t type = array ? gw_bind_base_type(b, array->type_oid) : 0;
+    uint32_t element = array ? gw_bind_element_of(b, type) : 0;
+    if (array && element == 0)
+        return gw_bind_fail(b, "takes an element of something else than an array");
+    struct gw_bound *node =
+        array ? gw_bind_node(b, GW_B_ELEMENT, is_slice ? type : element, is_slice ? 3 : 2) : NULL;
+    if (!node)
+        return NULL;
+    node->args[0] = array;
+    for (uint32_t i = is_slice ? 0 : 1, n = 1; i < 2; i++, n++) {
+        const struct json_t *bound = gw_bind_member(at, BOUNDS[i]);
+        if (!bound)
+            return gw_bind_fail(b, "takes a slice without an end of an array");
+        node->args[n] = gw_bind_hint(b, gw_bind_expr(b, scope, bound), GW_T_INT4);
+        if (!node->args[n])
+            return NULL;
+    }
+    return node;
+}
+
 static struct gw_bound *bind_indirection(struct gw_binder *b, struct gw_bind_scope *scope,
                                          const struct json_t *node)
 {
-    const struct json_t *list = gw_bind_member(node, "indirection");
+    const struct json_t *list = gw_bind_member(node, "indirection"), *at;
     struct gw_span name = gw_bind_name_at(list, 0);
-    if (gw_bind_size(list) != 1 || name.n == 0)
-        return gw_bind_fail(b, "takes an element of an array");
-    return gw_bind_field(b, gw_bind_expr(b, scope, gw_bind_member(node, "arg")), name);
+    bool is_element = strcmp(gw_bind_kind(gw_bind_at(list, 0), &at), "A_Indices") == 0;
+    if (gw_bind_size(list) != 1 || (name.n == 0 && !is_element))
+        return gw_bind_fail(b, "takes a part of a part of a value");
+    struct gw_bound *value = gw_bind_expr(b, scope, gw_bind_member(node, "arg"));
+    return is_element ? bind_element(b, scope, value, at) : gw_bind_field(b, value, name);
 }
 
 static struct gw_bound *bind_value_function(struct gw_binder *b, struct gw_bind_scope *scope,

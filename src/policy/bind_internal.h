@@ -3,9 +3,9 @@
  * A binder works for one compilation, on one thread. bind.c opens policies and inner tables'
  * guards, bind_parse.c turns texts into trees (kept until the binder goes), bind_name.c finds
  * tables and columns, bind_type.c types, bind_expr.c, bind_op.c and bind_sub.c make expressions of
- * trees, bind_select.c and bind_from.c sub-selects, bind_call.c finds functions, bind_function.c
- * and bind_plpgsql.c put their bodies in place of calls, bind_pure.c tells bodies that read
- * nothing.
+ * trees, bind_select.c, bind_aggregate.c and bind_from.c sub-selects, bind_call.c finds functions,
+ * bind_function.c and bind_plpgsql.c put their bodies in place of calls, bind_pure.c tells bodies
+ * that read nothing.
  *
  * Whatever fails leaves its reason in the binder, once, and returns NULL or false. */
 #ifndef GW_BIND_INTERNAL_H
@@ -119,10 +119,17 @@ struct gw_bind_cte {
     struct gw_bind_scope *scope; /* what its query sees */
 };
 
+/* What the aggregates of a target count: the rows of arm, whose tables scope has. */
+struct gw_bind_counted {
+    struct gw_bind_scope *scope;
+    const struct gw_bind_arm *arm;
+};
+
 struct gw_bind_scope {
     struct gw_bind_scope *up;
     struct gw_bind_cte *ctes;
-    uint32_t first, n_items; /* ON sees items from first on */
+    const struct gw_bind_counted *counted; /* NULL: no aggregate may stand here */
+    uint32_t first, n_items;               /* ON sees items from first on */
     struct gw_bind_item items[GW_BIND_FROM_MAX];
     uint32_t choice, n_choices; /* arms of the one flattened UNION in FROM, taken in turn */
     bool is_distinct;           /* of what was flattened, duplicates are gone */
@@ -210,6 +217,8 @@ static inline bool gw_bind_is_literal(const struct gw_bound *node)
 /* Uses a tree once more: counts its nodes. NULL when there are too many. */
 struct gw_bound *gw_bind_reuse(struct gw_binder *b, struct gw_bound *node);
 bool gw_bind_check_tree(struct gw_binder *b, const struct gw_bound *node); /* the finished tree */
+/* Whether value, or a tree that says the same, stands somewhere in node (NULL: nowhere). */
+bool gw_bind_has(const struct gw_bound *node, const struct gw_bound *value);
 /* "schema.name", quoted as needed, in the arena. */
 struct gw_span gw_bind_quote(struct gw_binder *b, struct gw_span schema, struct gw_span name);
 
@@ -291,6 +300,19 @@ bool gw_bind_from(struct gw_binder *b, struct gw_bind_scope *scope, struct gw_bi
 /* Take q's tables and conditions into arm; *columns: the targets. */
 bool gw_bind_flatten(struct gw_binder *b, struct gw_bind_scope *scope, struct gw_bind_arm *arm,
                      const struct gw_bind_query *q, struct gw_bound *const **columns);
+
+/* bind_aggregate.c */
+bool gw_bind_is_aggregated(const struct json_t *targets); /* one target, with an aggregate in it */
+struct gw_bound *gw_bind_aggregate(struct gw_binder *b, struct gw_bind_scope *scope,
+                                   const struct json_t *call, bool *is_it);
+/* count(…) > 0 as EXISTS; NULL without a reason: it is nothing of the kind. */
+struct gw_bound *gw_bind_count_test(struct gw_binder *b, struct gw_span op,
+                                    const struct gw_bound *l, const struct gw_bound *r);
+/* in, and null where array_agg had no rows. */
+struct gw_bound *gw_bind_null_of_no_rows(struct gw_binder *b, const struct gw_bound *array,
+                                         struct gw_bound *in);
+/* COALESCE(array_agg(…), '{}'); NULL without a reason: it is nothing of the kind. */
+struct gw_bound *gw_bind_or_empty(struct gw_binder *b, const struct gw_bound *coalesce);
 
 /* bind_builtin.c */
 const struct gw_bind_builtin *gw_bind_builtin_find(struct gw_span name); /* or NULL */

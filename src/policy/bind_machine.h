@@ -1,12 +1,13 @@
-/* bind_machine: what the two files of plpgsql share: the run of a body (bind_plpgsql.c), and its
- * variables and pieces of SQL (bind_declare.c). A machine lives for one call; its variables are
- * copied at each branch. */
+/* bind_machine: what the files of plpgsql share: the run of a body (bind_plpgsql.c), its
+ * variables and pieces of SQL (bind_declare.c), and what it drops (bind_effect.c). A machine lives
+ * for one call; its variables are copied at each branch. */
 #ifndef GW_BIND_MACHINE_H
 #define GW_BIND_MACHINE_H
 
 #include "bind_internal.h"
 
 #define GW_BIND_VARS_MAX 64u
+#define GW_BIND_VALUES_MAX 128u
 
 struct gw_bind_vars {
     uint32_t n;
@@ -20,6 +21,8 @@ struct gw_bind_machine {
     uint32_t types[GW_BIND_VARS_MAX];
     bool is_row[GW_BIND_VARS_MAX];
     struct gw_bind_query *rows; /* RETURN QUERY */
+    uint32_t n_values;          /* evaluated in any case, and may raise */
+    struct gw_bound *values[GW_BIND_VALUES_MAX];
 };
 
 /* A piece of SQL of the body, after prefix; its names are columns or variables. */
@@ -35,5 +38,12 @@ bool gw_bind_assign(struct gw_bind_machine *m, struct gw_bind_vars *vars, struct
 /* Start with the function of the current environment; returns the statements of its body. */
 const struct json_t *gw_bind_open_body(struct gw_bind_machine *m, struct gw_binder *b,
                                        struct gw_bind_vars *vars);
+
+/* bind_effect.c */
+bool gw_bind_may_raise(const struct gw_binder *b, const struct gw_bound *node);
+/* value is evaluated, whether or not it decides anything. */
+void gw_bind_note_value(struct gw_bind_machine *m, struct gw_bound *value);
+/* Whether all that may raise stands in the value of the body, or in its rows. */
+bool gw_bind_check_dropped(struct gw_bind_machine *m, const struct gw_bound *out);
 
 #endif

@@ -117,7 +117,8 @@ bool gw_bind_is_false(const struct gw_bound *node)
 #define HEIGHT_MAX 1000u
 struct visit {
     bool (*is_it)(const struct gw_bound *node);
-    uint32_t n_left; /* 0: gave up */
+    const struct gw_bound *wanted; /* instead: a tree that says the same */
+    uint32_t n_left;               /* 0: gave up */
     uint32_t height;
     bool found;
 };
@@ -137,13 +138,28 @@ static void visit_select(struct visit *v, const struct gw_bound_select *select)
     }
 }
 
+static bool says_same(const struct gw_bound *a, const struct gw_bound *b)
+{
+    if (a == b || (a->select && a->select == b->select)) /* made into EXISTS or IN */
+        return true;
+    if (a->op != b->op || a->type_oid != b->type_oid || a->n_args != b->n_args ||
+        !gw_span_eq(a->text, b->text) || a->is_null != b->is_null || a->is_not != b->is_not ||
+        a->var != b->var || a->column != b->column || a->test != b->test || a->fn != b->fn ||
+        a->select || a->is_all != b->is_all)
+        return false;
+    for (uint32_t i = 0; i < a->n_args; i++)
+        if (!says_same(a->args[i], b->args[i]))
+            return false;
+    return true;
+}
+
 static void visit(struct visit *v, const struct gw_bound *node)
 {
     if (!node || v->found || v->n_left == 0)
         return;
     v->n_left = v->height == HEIGHT_MAX ? 0 : v->n_left - 1;
     v->height++;
-    v->found = v->is_it(node);
+    v->found = v->wanted ? says_same(node, v->wanted) : v->is_it(node);
     for (uint32_t i = 0; i < node->n_args; i++)
         visit(v, node->args[i]);
     if (node->select)
@@ -155,6 +171,13 @@ static bool is_never(const struct gw_bound *node)
 {
     (void)node;
     return false;
+}
+
+bool gw_bind_has(const struct gw_bound *node, const struct gw_bound *value)
+{
+    struct visit v = {.wanted = value, .n_left = GW_BIND_NODES_MAX};
+    visit(&v, node);
+    return v.found;
 }
 
 struct gw_bound *gw_bind_reuse(struct gw_binder *b, struct gw_bound *node)
@@ -172,11 +195,22 @@ static bool is_set(const struct gw_bound *node)
     return node->op == GW_B_SUB && node->sub_kind == GW_B_ARRAY_OF && node->is_all;
 }
 
+/* What bind_aggregate.c has not turned into something else. */
+static bool is_aggregate(const struct gw_bound *node)
+{
+    return node->op == GW_B_SUB &&
+           (node->sub_kind == GW_B_COUNT || (node->sub_kind == GW_B_ARRAY_OF && node->is_null));
+}
+
 bool gw_bind_check_tree(struct gw_binder *b, const struct gw_bound *node)
 {
+    struct visit aggregates = {.is_it = is_aggregate, .n_left = 2 * GW_BIND_NODES_MAX};
     struct visit v = {.is_it = is_set, .n_left = 2 * GW_BIND_NODES_MAX};
+    visit(&aggregates, node);
     visit(&v, node);
-    if (v.found)
+    if (aggregates.found)
+        gw_bind_fail(b, "uses count() or array_agg() as a value");
+    else if (v.found)
         gw_bind_fail(b, "uses ARRAY(SELECT) with DISTINCT, UNION or ORDER BY as a value");
     else if (v.n_left == 0)
         gw_bind_fail(b, "expands to a tree too large or too deep");

@@ -151,7 +151,10 @@ static struct gw_bound *make_op(struct gw_binder *b, struct gw_span op, struct g
         l = gw_bind_hint(b, l, literal_type(op, of_r));
         r = gw_bind_hint(b, r, literal_type(op, of_l));
     }
-    struct gw_bound *node = op_node(b, op, l, r);
+    struct gw_bound *node = !is_named && l && r ? gw_bind_count_test(b, op, l, r) : NULL;
+    if (node || b->why.n)
+        return node;
+    node = op_node(b, op, l, r);
     if (!node)
         return NULL;
     uint32_t of_l = l ? gw_bind_base_type(b, l->type_oid) : 0;
@@ -300,11 +303,14 @@ static struct gw_bound *bind_any(struct gw_binder *b, struct form *f, bool is_al
     if (!in || !args)
         return NULL;
     in->sub_kind = GW_B_IN;
+    in->is_all = in->is_null = false;
     in->type_oid = GW_T_BOOL;
     in->text = GW_SPAN_LIT("=");
     in->n_args = 1;
     in->args = args;
     in->args[0] = gw_bind_hint(b, f->left, gw_bind_element_of(b, array->type_oid));
+    if (array->is_null)
+        in = gw_bind_null_of_no_rows(b, array, in);
     return is_all ? gw_bind_unary(b, GW_B_NOT, GW_T_BOOL, in) : in;
 }
 

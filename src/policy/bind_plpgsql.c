@@ -129,7 +129,11 @@ static bool run_perform(struct gw_bind_machine *m, struct gw_bind_vars *vars,
 {
     const struct json_t *expr = gw_bind_member(gw_bind_member(stmt, "expr"), "PLpgSQL_expr");
     const struct gw_bind_query *q = gw_bind_piece(m, vars, "", gw_bind_string(expr, "query"));
-    return q && set_found(m, vars, q);
+    for (uint32_t i = 0; q && i < q->n_arms; i++)
+        for (uint32_t k = 0; k < q->n_columns; k++)
+            if (gw_bind_may_raise(m->b, q->arms[i]->targets[k]))
+                gw_bind_fail(m->b, "performs what may raise an error");
+    return m->b->why.n == 0 && q && set_found(m, vars, q);
 }
 
 /* EXECUTE 'constant' INTO v USING a, b: nothing but $1, $2 is seen inside. */
@@ -378,7 +382,8 @@ struct gw_bound *gw_bind_plpgsql(struct gw_binder *b)
     struct gw_bind_machine m;
     struct gw_bind_vars *vars = gw_arena_alloc(b->arena, sizeof *vars);
     const struct json_t *body = vars ? gw_bind_open_body(&m, b, vars) : NULL;
-    return body ? run(&m, vars, (struct place){body, 0, NULL}) : NULL;
+    struct gw_bound *value = body ? run(&m, vars, (struct place){body, 0, NULL}) : NULL;
+    return value && gw_bind_check_dropped(&m, value) ? value : NULL;
 }
 
 struct gw_bind_query *gw_bind_plpgsql_rows(struct gw_binder *b)
@@ -386,5 +391,6 @@ struct gw_bind_query *gw_bind_plpgsql_rows(struct gw_binder *b)
     struct gw_bind_machine m;
     struct gw_bind_vars *vars = gw_arena_alloc(b->arena, sizeof *vars);
     const struct json_t *body = vars ? gw_bind_open_body(&m, b, vars) : NULL;
-    return body && run_rows(&m, vars, (struct place){body, 0, NULL}) ? m.rows : NULL;
+    bool ok = body && run_rows(&m, vars, (struct place){body, 0, NULL});
+    return ok && gw_bind_check_dropped(&m, NULL) ? m.rows : NULL;
 }

@@ -215,6 +215,26 @@ static bool add_arm(struct gw_binder *b, struct gw_bind_query *q, struct gw_bind
     return true;
 }
 
+/* One row, whatever t->arm has: an arm without tables. */
+static bool bind_aggregated(struct gw_binder *b, const struct json_t *targets,
+                            const struct target *t)
+{
+    const struct gw_bind_counted counted = {.scope = t->scope, .arm = t->arm};
+    struct gw_bind_scope *scope = gw_bind_scope_new(b, t->scope->up);
+    struct gw_bind_arm *arm = gw_arena_alloc(b->arena, sizeof *arm);
+    struct target one = {.scope = scope, .arm = arm, .q = t->q};
+    if (!scope || !arm)
+        return false;
+    if (t->scope->n_choices > 1) {
+        gw_bind_fail(b, "uses an aggregate over a UNION");
+        return false;
+    }
+    scope->counted = &counted;
+    bool ok = bind_targets(b, &one, targets) && add_arm(b, t->q, arm, one.n);
+    scope->counted = NULL;
+    return ok;
+}
+
 static bool bind_arm(struct gw_binder *b, const struct json_t *select, struct gw_bind_scope *scope,
                      struct gw_bind_query *q)
 {
@@ -233,7 +253,10 @@ static bool bind_arm(struct gw_binder *b, const struct json_t *select, struct gw
         if (!arm->where)
             return false;
     }
-    return bind_targets(b, &t, gw_bind_member(select, "targetList")) && add_arm(b, q, arm, t.n);
+    const struct json_t *targets = gw_bind_member(select, "targetList");
+    if (arm->n_from && gw_bind_is_aggregated(targets))
+        return bind_aggregated(b, targets, &t);
+    return bind_targets(b, &t, targets) && add_arm(b, q, arm, t.n);
 }
 
 /* Once per arm of a UNION in FROM. */

@@ -20,26 +20,32 @@ enum gw_bound_op {
     GW_B_CONST,   /* text, is_null; type 0 (unknown) for an untyped literal */
     GW_B_COLUMN,  /* var, column (into var->table's columns) */
     GW_B_SETTING, /* current_setting(text[, true]): text is the name; is_null: missing_ok */
-    GW_B_ROLE,    /* current_user, current_role, user: of the caller (not below a SECURITY DEFINER) */
-    GW_B_CALL,    /* a function that is not inlined: text "schema.name" quoted as needed, args; fn or
-                   * NULL (pg_catalog) */
-    GW_B_OP,      /* text: operator name ("=", "->>", "~*"); args: 1 (prefix) or 2; schema in text as
-                   * OPERATOR(s.op) when it is not pg_catalog's */
-    GW_B_CAST,    /* args[0] to type */
-    GW_B_AND, GW_B_OR, GW_B_NOT,
-    GW_B_NULL_TEST,   /* args[0] IS NULL; is_not */
-    GW_B_BOOL_TEST,   /* args[0] IS [NOT] TRUE, FALSE, UNKNOWN: test, is_not */
-    GW_B_DISTINCT,    /* args[0] IS [NOT] DISTINCT FROM args[1]; is_not */
-    GW_B_COALESCE, GW_B_NULLIF, GW_B_CASE, /* CASE: cond, value, …, else (always there) */
-    GW_B_ARRAY,       /* ARRAY[args] */
-    GW_B_ANY,         /* args[0] op ANY/ALL (args[1], an array): text the operator, is_all */
-    GW_B_SUB,         /* sub_kind, select; IN/ALL: args[0], text the operator */
-    GW_B_STRICT,      /* body of a STRICT function: NULL if any of args[1…] is, else args[0] */
-    GW_B_VALUE_FN,    /* current_timestamp, current_date, …: text; stable */
-    GW_B_WHOLE_ROW,   /* var */
+    GW_B_ROLE, /* current_user, current_role, user: of the caller (not below a SECURITY DEFINER) */
+    GW_B_CALL, /* a function that is not inlined: text "schema.name" quoted as needed, args; fn or
+                * NULL (pg_catalog) */
+    GW_B_OP,   /* text: operator name ("=", "->>", "~*"); args: 1 (prefix) or 2; schema in text as
+                * OPERATOR(s.op) when it is not pg_catalog's */
+    GW_B_CAST, /* args[0] to type */
+    GW_B_AND,
+    GW_B_OR,
+    GW_B_NOT,
+    GW_B_NULL_TEST, /* args[0] IS NULL; is_not */
+    GW_B_BOOL_TEST, /* args[0] IS [NOT] TRUE, FALSE, UNKNOWN: test, is_not */
+    GW_B_DISTINCT,  /* args[0] IS [NOT] DISTINCT FROM args[1]; is_not */
+    GW_B_COALESCE,
+    GW_B_NULLIF,
+    GW_B_CASE,      /* CASE: cond, value, …, else (always there) */
+    GW_B_ARRAY,     /* ARRAY[args] */
+    GW_B_ELEMENT,   /* args[0][args[1]], or args[0][args[1]:args[2]]; args[0] of an array type */
+    GW_B_ANY,       /* args[0] op ANY/ALL (args[1], an array): text the operator, is_all */
+    GW_B_SUB,       /* sub_kind, select; IN/ALL: args[0], text the operator */
+    GW_B_STRICT,    /* body of a STRICT function: NULL if any of args[1…] is, else args[0] */
+    GW_B_VALUE_FN,  /* current_timestamp, current_date, …: text; stable */
+    GW_B_WHOLE_ROW, /* var */
 };
 
-enum gw_bound_sub { GW_B_EXISTS, GW_B_IN, GW_B_ALL, GW_B_SCALAR, GW_B_ARRAY_OF };
+/* GW_B_COUNT: count(*), inside the binder alone. */
+enum gw_bound_sub { GW_B_EXISTS, GW_B_IN, GW_B_ALL, GW_B_SCALAR, GW_B_ARRAY_OF, GW_B_COUNT };
 
 /* Who the expression runs as. */
 struct gw_bound_var {
@@ -78,7 +84,7 @@ struct gw_bound_select {
         struct gw_bound *where;  /* or NULL */
         struct gw_bound *target; /* IN, ALL, SCALAR, ARRAY_OF; else NULL */
         bool is_limited;         /* LIMIT 1 (ignored below EXISTS and IN) */
-    } *arms;
+    } * arms;
 };
 
 /* One policy expression, or one WITH CHECK. */
@@ -90,8 +96,8 @@ struct gw_bound_result {
 struct gw_binder;
 struct gw_binder *gw_binder_new(const struct gw_catalog *c, struct gw_arena *arena);
 void gw_binder_free(struct gw_binder *b);
-/* qual: policy text on table for role_id. row: the variable of the row judged (number 0). Variables made
- * on the way are numbered from *next_var on. */
+/* qual: policy text on table for role_id. row: the variable of the row judged (number 0). Variables
+ * made on the way are numbered from *next_var on. */
 struct gw_bound_result gw_bind_policy(struct gw_binder *b, const struct gw_catalog_table *table,
                                       unsigned role_id, struct gw_span qual,
                                       struct gw_bound_var *row, uint32_t *next_var);

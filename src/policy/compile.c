@@ -106,20 +106,22 @@ static struct gw_plan_policy compile_policy(struct compiler *k, struct gw_lower 
 
 /* ---- plans ---- */
 
+/* In Postgres' order, which decides what is not evaluated and so cannot raise: the restrictive ones
+ * first, by name; then the permissive ones, the last name first (relcache puts each before those it
+ * has read). */
 static struct gw_expr *combine(struct compiler *k, struct gw_lower *l, const struct gw_plan *plan)
 {
     uint32_t n = plan->n_policies, n_any = 0, n_all = 0;
     struct gw_expr **any = gw_arena_alloc(&k->scratch, (n + 1) * sizeof(struct gw_expr *));
     struct gw_expr **all = gw_arena_alloc(&k->scratch, (n + 1) * sizeof(struct gw_expr *));
-    all[n_all++] = NULL; /* for the permissive ones */
     for (uint32_t i = 0; i < n; i++) {
-        const struct gw_plan_policy *p = &plan->policies[i];
-        if (p->permissive)
-            any[n_any++] = p->expr;
-        else
-            all[n_all++] = p->expr;
+        const struct gw_plan_policy *first = &plan->policies[i], *last = &plan->policies[n - 1 - i];
+        if (!first->permissive)
+            all[n_all++] = first->expr;
+        if (last->permissive)
+            any[n_any++] = last->expr;
     }
-    all[0] = gw_lower_join(l, GW_EXPR_OR, any, n_any);
+    all[n_all++] = gw_lower_join(l, GW_EXPR_OR, any, n_any);
     return gw_lower_join(l, GW_EXPR_AND, all, n_all);
 }
 

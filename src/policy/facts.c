@@ -1,20 +1,18 @@
 /* facts: see the header.
  *
- * DESIGN. Evaluation is Postgres' own order: AND, OR, COALESCE and CASE go left to right and stop
- * when they are decided, everything else evaluates all its arguments before it looks at them. So an
- * error behind a decided branch does not count, and one beside a NULL does. What planning folds
- * before that is followed where it changes the answer: a constant that decides AND or OR, and a
- * constant NULL below a strict function, keep the rest from being evaluated at all.
- * Whatever follows something UNKNOWN is UNKNOWN too: it might have raised. */
+ * DESIGN. First what planning would fold (facts_fold.c), then evaluation in Postgres' own order:
+ * AND, OR, COALESCE and CASE go left to right and stop when they are decided, everything else
+ * evaluates all its arguments before it looks at them. So an error behind a decided branch does not
+ * count, and one beside a NULL does. Whatever follows something UNKNOWN is UNKNOWN too: it might
+ * have raised. */
+#include "facts_own.h"
 #include "formula_own.h"
 #include "native_own.h"
 
 #include <strings.h>
 
-#define DEPTH_MAX 200
-
 struct eval {
-    const struct gw_fact_env *env;
+    const struct gw_fact_env *env; /* NULL: a constant tree */
     struct gw_arena *arena;
     uint32_t depth;
 };
@@ -74,19 +72,10 @@ static struct gw_datum constant_of(const struct gw_fact_expr *x)
     return x->is_null ? gw_datum_null(x->kind) : gw_datum_of(x->kind, x->text);
 }
 
-static bool is_constant_bool(const struct gw_fact_expr *x, bool value)
-{
-    struct gw_datum d = x->op == GW_FACT_CONST ? constant_of(x) : gw_datum_unknown();
-    return is_bool(&d, value);
-}
-
 /* decisive: false for AND, true for OR. */
 static struct gw_datum eval_list(struct eval *e, const struct gw_fact_expr *x, bool decisive)
 {
     struct gw_datum out = gw_native_bool(!decisive);
-    for (uint32_t i = 0; i < x->n_args; i++)
-        if (is_constant_bool(x->args[i], decisive))
-            return gw_native_bool(decisive);
     for (uint32_t i = 0; i < x->n_args; i++) {
         struct gw_datum d = as_bool(eval(e, x->args[i]));
         if (d.state == GW_DATUM_UNKNOWN || d.state == GW_DATUM_ERROR || is_bool(&d, decisive))
@@ -155,14 +144,6 @@ static struct gw_datum of_state(enum gw_datum_state state, enum gw_kind kind)
     return (struct gw_datum){.state = state, .kind = kind};
 }
 
-static bool has_null_constant(const struct gw_fact_expr *x)
-{
-    for (uint32_t i = 0; i < x->n_args; i++)
-        if (x->args[i]->op == GW_FACT_CONST && x->args[i]->is_null)
-            return true;
-    return false;
-}
-
 static bool is_ordered(enum gw_cmp cmp, int c)
 {
     switch (cmp) {
@@ -191,16 +172,12 @@ static struct gw_datum compare_values(enum gw_cmp cmp, const struct gw_datum *a,
 
 static struct gw_datum eval_compare(struct eval *e, const struct gw_fact_expr *x)
 {
-    bool is_strict = x->cmp != GW_CMP_DISTINCT;
-    if (is_strict && has_null_constant(x))
-        return gw_datum_null(GW_KIND_BOOL);
     struct gw_datum a = eval_as(e, x->args[0], x->arg_kind);
     struct gw_datum b = eval_as(e, x->args[1], x->arg_kind);
     enum gw_datum_state state = worst(a.state, b.state);
-    if (state == GW_DATUM_NULL && !is_strict)
+    if (state == GW_DATUM_NULL && x->cmp == GW_CMP_DISTINCT)
         return gw_native_bool(a.state != b.state);
-    return state == GW_DATUM_VALUE ? compare_values(x->cmp, &a, &b)
-                                   : of_state(state, GW_KIND_BOOL);
+    return state == GW_DATUM_VALUE ? compare_values(x->cmp, &a, &b) : of_state(state, GW_KIND_BOOL);
 }
 
 static struct gw_datum eval_nullif(struct eval *e, const struct gw_fact_expr *x)
@@ -259,8 +236,6 @@ static struct gw_datum eval_native(struct eval *e, const struct gw_fact_expr *x)
     struct gw_datum *args = gw_arena_alloc(e->arena, x->n_args * sizeof *args);
     if (!args)
         return gw_datum_unknown();
-    if (x->fn != GW_FN_STRING_TO_ARRAY && has_null_constant(x))
-        return gw_datum_null(gw_natives[x->fn].result);
     for (uint32_t i = 0; i < x->n_args; i++)
         args[i] = eval(e, x->args[i]);
     return gw_native_call(x->fn, args, x->n_args, e->arena);
@@ -307,12 +282,18 @@ static struct gw_datum eval_op(struct eval *e, const struct gw_fact_expr *x)
 
 static struct gw_datum eval(struct eval *e, const struct gw_fact_expr *x)
 {
-    if (e->depth == DEPTH_MAX)
+    if (e->depth == GW_FACT_DEPTH_MAX)
         return gw_datum_unknown();
     e->depth++;
     struct gw_datum d = eval_op(e, x);
     e->depth--;
     return d;
+}
+
+struct gw_datum gw_fact_eval_constant(const struct gw_fact_expr *x, struct gw_arena *arena)
+{
+    struct eval e = {.arena = arena};
+    return eval(&e, x);
 }
 
 /* ---- sets ---- */
@@ -352,7 +333,7 @@ static enum gw_datum_state eval_set(struct eval *e, const struct gw_fact_expr *x
 {
     if (x->op == GW_FACT_ELEMENTS || x->op == GW_FACT_ARRAY)
         return eval_items(e, x, out);
-    if (x->op != GW_FACT_CAST_EACH || e->depth++ == DEPTH_MAX)
+    if (x->op != GW_FACT_CAST_EACH || e->depth++ == GW_FACT_DEPTH_MAX)
         return GW_DATUM_UNKNOWN;
     enum gw_datum_state state = eval_set(e, x->args[0], out);
     return state == GW_DATUM_VALUE ? cast_items(e, x->fn, out) : state;
@@ -399,9 +380,12 @@ struct gw_fact gw_fact_eval(const struct gw_fact_def *def, const struct gw_fact_
     struct gw_native_items items = {0};
     if (!def->native)
         return (struct gw_fact){.state = GW_DATUM_UNKNOWN};
+    const struct gw_fact_expr *x = gw_fact_fold(def->native, arena);
+    if (!x)
+        return (struct gw_fact){.state = GW_DATUM_ERROR};
     if (!def->is_set)
-        return fact_of_datum(def->kind, eval(&e, def->native), arena);
-    enum gw_datum_state state = eval_set(&e, def->native, &items);
+        return fact_of_datum(def->kind, eval(&e, x), arena);
+    enum gw_datum_state state = eval_set(&e, x, &items);
     return state == GW_DATUM_VALUE ? fact_of_items(def->kind, &items, arena)
                                    : (struct gw_fact){.state = state};
 }

@@ -8,11 +8,12 @@ struct gw_expr *gw_lower_turn(struct gw_lower *l, struct gw_expr *exact, enum gw
     return when == GW_LOWER_FALSE ? gw_lower_not(l, exact) : exact;
 }
 
-static enum gw_lower_when opposite(enum gw_lower_when when)
+static struct gw_expr *negation(struct gw_lower *l, const struct gw_bound *inner,
+                                enum gw_lower_when when)
 {
     if (when == GW_LOWER_EXACT)
-        return when;
-    return when == GW_LOWER_TRUE ? GW_LOWER_FALSE : GW_LOWER_TRUE;
+        return gw_lower_not(l, gw_lower_bool(l, inner, when));
+    return gw_lower_bool(l, inner, when == GW_LOWER_TRUE ? GW_LOWER_FALSE : GW_LOWER_TRUE);
 }
 
 struct gw_expr *gw_lower_three(struct gw_lower *l, struct gw_expr *yes, struct gw_expr *no)
@@ -61,7 +62,10 @@ static struct gw_expr *bool_test(struct gw_lower *l, const struct gw_bound *node
     const struct gw_bound *arg = node->args[0];
     if (node->test != GW_IS_UNKNOWN) {
         enum gw_lower_when wanted = node->test == GW_IS_TRUE ? GW_LOWER_TRUE : GW_LOWER_FALSE;
-        return two_valued(l, gw_lower_bool(l, arg, wanted), node->is_not, when);
+        struct gw_expr *tested = gw_lower_bool(l, arg, wanted);
+        if (node->is_all) /* of a choice, see lower_cases.c */
+            tested = gw_lower_is(l, tested, GW_IS_TRUE);
+        return two_valued(l, tested, node->is_not, when);
     }
     struct gw_expr *is = gw_lower_is(l, gw_lower_bool(l, arg, GW_LOWER_EXACT), GW_IS_UNKNOWN);
     return gw_lower_turn(l, node->is_not ? gw_lower_not(l, is) : is, when);
@@ -71,15 +75,6 @@ static struct gw_expr *bool_test(struct gw_lower *l, const struct gw_bound *node
 static bool is_condition(const struct gw_bound *node)
 {
     return node->type_oid == GW_OID_BOOL && node->op != GW_B_COLUMN && node->op != GW_B_CONST;
-}
-
-/* A column that has a value in every row. */
-static bool is_never_null(struct gw_lower *l, const struct gw_bound *node)
-{
-    if (node->op == GW_B_CONST)
-        return !node->is_null;
-    return node->op == GW_B_COLUMN && node->var->table->columns[node->column].is_not_null &&
-           !gw_lower_vars_has(&l->outer_joined, node->var->number);
 }
 
 /* Rows are null if all their columns are: not what is asked of one value. */
@@ -96,7 +91,7 @@ static struct gw_expr *null_test(struct gw_lower *l, const struct gw_bound *node
 {
     const struct gw_bound *arg = node->args[0];
     struct gw_expr *is;
-    if (is_never_null(l, arg))
+    if (gw_lower_is_never_null(l, arg))
         return gw_lower_turn(l, gw_lower_bool_const(l, node->is_not), when);
     if (gw_lower_is_scalar(arg)) {
         is = gw_lower_over_scalar(l, node, when);
@@ -175,27 +170,6 @@ struct gw_expr *gw_lower_leaf(struct gw_lower *l, const struct gw_bound *node,
     return gw_lower_refuse_node(l, "mixes the caller's claims with the row in ", node);
 }
 
-/* json ? text, where the claim is one of the two. */
-static struct gw_expr *key_of_json(struct gw_lower *l, const struct gw_bound *node,
-                                   enum gw_lower_when when)
-{
-    const struct gw_bound *json = node->args[0], *key = node->args[1];
-    bool in_claims = gw_lower_is_caller_only(l, json) && gw_lower_is_caller_free(l, key);
-    bool in_row = gw_lower_is_caller_free(l, json) && gw_lower_is_caller_only(l, key);
-    if (json->type_oid != GW_OID_JSONB || (!in_claims && !in_row) ||
-        gw_lower_kind(l, key) != GW_KIND_TEXT)
-        return gw_lower_leaf(l, node, when);
-    struct gw_expr *e =
-        gw_lower_expr(l, in_claims ? GW_EXPR_ANY : GW_EXPR_IN_LIST, GW_KIND_BOOL, 2);
-    if (!e)
-        return NULL;
-    e->type_oid = GW_OID_BOOL;
-    e->caller_free = false;
-    e->args[0] = gw_lower_value(l, key, GW_OID_TEXT);
-    e->args[1] = in_claims ? gw_lower_key_set_fact(l, json) : gw_lower_external_keys(l, json);
-    return e->args[0] && e->args[1] ? gw_lower_turn(l, e, when) : NULL;
-}
-
 /* ---- all ---- */
 
 static struct gw_expr *of_op(struct gw_lower *l, const struct gw_bound *node,
@@ -205,7 +179,7 @@ static struct gw_expr *of_op(struct gw_lower *l, const struct gw_bound *node,
     if (node->n_args == 2 && gw_lower_cmp_of(node, &cmp))
         return gw_lower_comparison(l, node, when);
     if (node->n_args == 2 && gw_lower_is_op(node, "?"))
-        return key_of_json(l, node, when);
+        return gw_lower_json_key(l, node, when);
     const struct gw_bound *split = gw_lower_split(l, node);
     return split ? gw_lower_bool(l, split, when) : gw_lower_leaf(l, node, when);
 }
@@ -227,7 +201,7 @@ static struct gw_expr *by_op(struct gw_lower *l, const struct gw_bound *node,
     case GW_B_OR:
         return junction(l, node, when);
     case GW_B_NOT:
-        return gw_lower_bool(l, node->args[0], opposite(when));
+        return negation(l, node->args[0], when);
     case GW_B_NULL_TEST:
         return null_test(l, node, when);
     case GW_B_BOOL_TEST:

@@ -44,7 +44,10 @@ static void fork_strict(struct gw_lower *l, const struct gw_bound *node, struct 
 
 static void fork_on(struct gw_lower *l, const struct gw_bound *condition, struct fork *f)
 {
-    f->condition = gw_lower_b_is(l, condition, GW_IS_TRUE);
+    struct gw_bound *is = (struct gw_bound *)gw_lower_b_is(l, condition, GW_IS_TRUE);
+    is->is_all =
+        true; /* never null: AND would go on behind a null, to what CASE does not evaluate */
+    f->condition = is;
     f->negation = gw_lower_b_is_not(l, condition, GW_IS_TRUE);
 }
 

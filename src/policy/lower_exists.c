@@ -30,18 +30,10 @@ static struct gw_expr *exists_where(struct gw_lower *l, const struct gw_bound *n
 
 /* ---- IN and ALL over tables ---- */
 
-static bool is_nullable(const struct gw_lower *l, const struct gw_bound *node)
-{
-    if (node->op == GW_B_CONST)
-        return node->is_null;
-    return node->op != GW_B_COLUMN || !node->var->table->columns[node->column].is_not_null ||
-           gw_lower_vars_has(&l->outer_joined, node->var->number);
-}
-
 static bool has_nullable_target(const struct gw_lower *l, const struct gw_bound_select *select)
 {
     for (uint32_t i = 0; i < select->n_arms; i++)
-        if (is_nullable(l, select->arms[i].target))
+        if (!gw_lower_is_never_null(l, select->arms[i].target))
             return true;
     return false;
 }
@@ -63,7 +55,7 @@ static struct gw_expr *is_not_in(struct gw_lower *l, const struct gw_bound *node
     struct gw_expr *all[3];
     uint32_t n = 0;
     all[n++] = gw_lower_not(l, exists_where(l, equal, 1, q, GW_LOWER_PASSES));
-    if (is_nullable(l, x)) {
+    if (!gw_lower_is_never_null(l, x)) {
         struct gw_expr *either[] = {
             gw_lower_bool(l, gw_lower_b_is_not_null(l, x), GW_LOWER_TRUE),
             gw_lower_not(l, exists(l, q, NULL)),
@@ -240,6 +232,9 @@ static struct gw_expr *over_single(struct gw_lower *l, const struct gw_bound *no
 {
     if (node->op == GW_B_NULL_TEST)
         return null_of_single(l, node, when);
+    if (node->op == GW_B_ANY && node->args[1]->op != GW_B_ARRAY &&
+        when != (node->is_all ? GW_LOWER_FALSE : GW_LOWER_TRUE))
+        return NULL; /* of an empty array: not null, even without a row */
     if (when != GW_LOWER_EXACT)
         return single_is(l, node, arg, when == GW_LOWER_TRUE);
     struct gw_expr *yes = single_is(l, node, arg, true);
@@ -307,6 +302,7 @@ struct gw_expr *gw_lower_sub(struct gw_lower *l, const struct gw_bound *node,
         e = gw_lower_over_scalar(l, node, when);
         return e || gw_lower_failed(l) ? e : gw_lower_leaf(l, node, when);
     case GW_B_ARRAY_OF:
+    case GW_B_COUNT:
         break;
     }
     return gw_lower_refuse_node(l, "uses an array of rows in ", node);

@@ -107,6 +107,37 @@ struct gw_expr *gw_lower_set_fact(struct gw_lower *l, const struct gw_bound *nod
     return finish(l, node, &def);
 }
 
+/* The array before its elements are cast. One that does not cast raises in the set itself, and
+ * keeps its caller out. */
+static const struct gw_bound *uncast(struct gw_lower *l, const struct gw_bound *node)
+{
+    if (node->op == GW_B_CAST && gw_lower_element_type(l, node->args[0]->type_oid))
+        return uncast(l, node->args[0]);
+    if (node->op != GW_B_SUB || node->select->n_arms != 1)
+        return node;
+    struct gw_bound *copy = gw_lower_b_copy(l, node);
+    struct gw_bound_select *select = gw_arena_alloc(l->r->scratch, sizeof *select);
+    select->n_arms = 1;
+    select->arms = gw_arena_alloc(l->r->scratch, sizeof *select->arms);
+    select->arms[0] = node->select->arms[0];
+    while (select->arms[0].target->op == GW_B_CAST)
+        select->arms[0].target = select->arms[0].target->args[0];
+    copy->select = select;
+    return copy;
+}
+
+struct gw_expr *gw_lower_empty_fact(struct gw_lower *l, const struct gw_bound *node)
+{
+    const struct gw_bound *array = uncast(l, node);
+    struct gw_bound *count = gw_lower_b_new(l, GW_B_CALL, GW_OID_INT4, 1);
+    count->text = GW_SPAN_LIT("pg_catalog.cardinality");
+    count->args[0] = (struct gw_bound *)array;
+    const struct gw_bound *zero = gw_lower_b_const(l, GW_OID_INT4, GW_SPAN_LIT("0"));
+    struct gw_fact_def def = {
+        .kind = GW_KIND_BOOL, .type_oid = GW_OID_BOOL, .native = gw_lower_empty_native(l, array)};
+    return finish(l, gw_lower_b_op(l, GW_SPAN_LIT("="), count, zero), &def);
+}
+
 struct gw_expr *gw_lower_key_set_fact(struct gw_lower *l, const struct gw_bound *json)
 {
     struct gw_buf sql, inner;

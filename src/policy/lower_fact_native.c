@@ -358,3 +358,45 @@ struct gw_fact_expr *gw_lower_set_native(struct gw_lower *l, const struct gw_bou
     struct gw_fact_expr *set = set_over(l, GW_FACT_ARRAY, array_value(l, node));
     return cast_each(l, set, GW_OID_TEXT, gw_lower_element_type(l, node->type_oid));
 }
+
+/* Its text is that of no elements. */
+static struct gw_fact_expr *is_text(struct gw_lower *l, struct gw_fact_expr *value,
+                                    struct gw_span text)
+{
+    struct gw_fact_expr *x = make(l, GW_FACT_COMPARE, GW_KIND_BOOL, 2);
+    x->arg_kind = GW_KIND_TEXT;
+    x->cmp = GW_CMP_EQ;
+    x->args[0] = value;
+    x->args[1] = make(l, GW_FACT_CONST, GW_KIND_TEXT, 0);
+    x->args[1]->text = text;
+    return x;
+}
+
+static bool is_jsonb(const struct gw_bound *set)
+{
+    if (set->op != GW_B_SUB)
+        return false;
+    const struct gw_bound *target = set->select->arms[0].target;
+    return gw_span_is(gw_lower_builtin(target), "jsonb_array_elements_text");
+}
+
+/* By the text of the array, where there is one spelling of an empty one: jsonb's [], and {} of what
+ * string_to_array made. */
+struct gw_fact_expr *gw_lower_empty_native(struct gw_lower *l, const struct gw_bound *node)
+{
+    struct gw_fact_expr *set = gw_lower_set_native(l, node);
+    if (!set || set->op == GW_FACT_CAST_EACH)
+        return NULL;
+    struct gw_fact_expr *array = set->args[0];
+    if (set->op == GW_FACT_ARRAY)
+        return array->op == GW_FACT_NATIVE && array->fn == GW_FN_STRING_TO_ARRAY
+                   ? is_text(l, array, GW_SPAN_LIT("{}"))
+                   : NULL;
+    if (!is_jsonb(node))
+        return NULL;
+    struct gw_fact_expr *either = make(l, GW_FACT_OR, GW_KIND_BOOL, 2);
+    either->args[0] = make(l, GW_FACT_IS_NULL, GW_KIND_BOOL, 1); /* makes no rows */
+    either->args[0]->args[0] = array;
+    either->args[1] = is_text(l, array, GW_SPAN_LIT("[]"));
+    return either;
+}

@@ -240,6 +240,14 @@ const struct gw_lower_info *gw_lower_info(struct gw_lower *l, const struct gw_bo
     return info;
 }
 
+bool gw_lower_is_never_null(const struct gw_lower *l, const struct gw_bound *node)
+{
+    if (node->op == GW_B_CONST)
+        return !node->is_null;
+    return node->op == GW_B_COLUMN && node->var->table->columns[node->column].is_not_null &&
+           !gw_lower_vars_has(&l->outer_joined, node->var->number);
+}
+
 bool gw_lower_is_caller_free(struct gw_lower *l, const struct gw_bound *node)
 {
     return (gw_lower_info(l, node)->bits & GW_LOWER_CALLER) == 0;

@@ -183,6 +183,8 @@ const struct gw_bound *gw_lower_b_is_not(struct gw_lower *l, const struct gw_bou
 const struct gw_lower_info *gw_lower_info(struct gw_lower *l, const struct gw_bound *node);
 bool gw_lower_is_caller_free(struct gw_lower *l, const struct gw_bound *node);
 bool gw_lower_is_caller_only(struct gw_lower *l, const struct gw_bound *node);
+/* A literal, or a column that has a value in every row. */
+bool gw_lower_is_never_null(const struct gw_lower *l, const struct gw_bound *node);
 /* Neither row nor caller, look-up or clock. */
 bool gw_lower_is_constant(struct gw_lower *l, const struct gw_bound *node);
 bool gw_lower_vars_meet(const struct gw_lower_vars *a, const struct gw_lower_vars *b);
@@ -256,9 +258,12 @@ struct gw_expr *gw_lower_value(struct gw_lower *l, const struct gw_bound *node,
 struct gw_expr *gw_lower_fact(struct gw_lower *l, const struct gw_bound *node);
 /* An array or set-returning caller-only expression as a set of its elements. */
 struct gw_expr *gw_lower_set_fact(struct gw_lower *l, const struct gw_bound *node);
+/* Whether that set is empty: a boolean; null where the array is. */
+struct gw_expr *gw_lower_empty_fact(struct gw_lower *l, const struct gw_bound *node);
 struct gw_expr *gw_lower_key_set_fact(struct gw_lower *l, const struct gw_bound *json);
 struct gw_fact_expr *gw_lower_fact_native(struct gw_lower *l, const struct gw_bound *node);
 struct gw_fact_expr *gw_lower_set_native(struct gw_lower *l, const struct gw_bound *node);
+struct gw_fact_expr *gw_lower_empty_native(struct gw_lower *l, const struct gw_bound *node);
 bool gw_lower_is_claim_setting(const struct gw_lower *l, struct gw_span name);
 
 /* ---- lower_sql.c ---- */
@@ -294,6 +299,9 @@ struct gw_expr *gw_lower_turn(struct gw_lower *l, struct gw_expr *exact, enum gw
 /* lower_list.c */
 struct gw_expr *gw_lower_any(struct gw_lower *l, const struct gw_bound *node,
                              enum gw_lower_when when);
+/* json ? key */
+struct gw_expr *gw_lower_json_key(struct gw_lower *l, const struct gw_bound *node,
+                                  enum gw_lower_when when);
 
 /* ---- sub-selects ---- */
 /* lower_exists.c: EXISTS, IN, ALL and what compares with a SCALAR, as EXISTS. */

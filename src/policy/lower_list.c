@@ -109,25 +109,104 @@ static struct gw_expr *over_array(struct gw_lower *l, const struct gw_bound *nod
 
 /* ---- over an array among the claims ---- */
 
+/* x = ANY (set). Where x is null the solver does not tell false from null: of an empty set it is
+ * false. empty: the fact that says so, NULL for what is null of every null. */
+struct member {
+    const struct gw_bound *x;
+    struct gw_expr *is, *empty;
+    bool is_negated; /* x <> ALL (set) */
+};
+
+static struct gw_expr *is_member(struct gw_lower *l, const struct gw_bound *x, struct gw_expr *set)
+{
+    struct gw_expr *e = any_of(l, 1);
+    struct gw_expr *value = gw_lower_value(l, x, set->type_oid);
+    if (!e || !value)
+        return NULL;
+    if (!gw_lower_kinds_compare(value, GW_CMP_EQ, set))
+        return gw_lower_refuse_node(l, "looks among the caller's claims as only Postgres can for ",
+                                    x);
+    e->args[0] = value;
+    e->args[1] = set;
+    e->caller_free = false;
+    return e;
+}
+
+/* Where x is surely not among them. */
+static struct gw_expr *is_no_member(struct gw_lower *l, const struct member *m)
+{
+    struct gw_expr *no = gw_lower_not(l, m->is);
+    if (gw_lower_is_never_null(l, m->x))
+        return no;
+    struct gw_expr *known[] = {gw_lower_bool(l, gw_lower_b_is_not_null(l, m->x), GW_LOWER_TRUE),
+                               no};
+    struct gw_expr *told = gw_lower_join(l, GW_EXPR_AND, known, 2);
+    if (!m->empty)
+        return told;
+    struct gw_expr *null[] = {gw_lower_bool(l, gw_lower_b_is_null(l, m->x), GW_LOWER_TRUE),
+                              gw_lower_truth(l, m->empty)};
+    struct gw_expr *either[] = {told, gw_lower_join(l, GW_EXPR_AND, null, 2)};
+    return gw_lower_join(l, GW_EXPR_OR, either, 2);
+}
+
+static struct gw_expr *member(struct gw_lower *l, const struct member *m, enum gw_lower_when when)
+{
+    struct gw_expr *yes = m->is;
+    if (!yes)
+        return NULL;
+    if (when == GW_LOWER_EXACT && gw_lower_is_never_null(l, m->x))
+        return m->is_negated ? gw_lower_not(l, yes) : yes;
+    if (when == GW_LOWER_EXACT)
+        return m->is_negated ? gw_lower_three(l, is_no_member(l, m), yes)
+                             : gw_lower_three(l, yes, is_no_member(l, m));
+    return m->is_negated == (when == GW_LOWER_TRUE) ? is_no_member(l, m) : yes;
+}
+
 static struct gw_expr *over_claims(struct gw_lower *l, const struct gw_bound *node,
                                    enum gw_lower_when when)
 {
-    bool is_negated;
-    struct gw_expr *e = any_of(l, 1);
-    if (!is_membership(node, &is_negated))
+    struct member m = {.x = node->args[0]};
+    if (!is_membership(node, &m.is_negated))
         return gw_lower_refuse_node(
             l, "compares with the caller's claims by more than equality: ", node);
     struct gw_expr *set = gw_lower_set_fact(l, node->args[1]);
-    struct gw_expr *x = set ? gw_lower_value(l, node->args[0], set->type_oid) : NULL;
-    if (!e || !x)
+    if (!set)
         return NULL;
-    if (!gw_lower_kinds_compare(x, GW_CMP_EQ, set))
-        return gw_lower_refuse_node(
-            l, "compares with the caller's claims as only Postgres can: ", node);
-    e->args[0] = x;
-    e->args[1] = set;
+    m.is = is_member(l, m.x, set);
+    bool may_be_false = when == GW_LOWER_EXACT || m.is_negated == (when == GW_LOWER_TRUE);
+    if (m.is && may_be_false && !gw_lower_is_never_null(l, m.x))
+        m.empty = gw_lower_empty_fact(l, node->args[1]);
+    return gw_lower_failed(l) ? NULL : member(l, &m, when);
+}
+
+/* ---- keys of a json ---- */
+
+/* Where the claims are the json, or where one of them is the key. */
+struct gw_expr *gw_lower_json_key(struct gw_lower *l, const struct gw_bound *node,
+                                  enum gw_lower_when when)
+{
+    const struct gw_bound *json = node->args[0], *key = node->args[1];
+    bool in_claims = gw_lower_is_caller_only(l, json) && gw_lower_is_caller_free(l, key);
+    bool in_row = gw_lower_is_caller_free(l, json) && gw_lower_is_caller_only(l, key);
+    if (json->type_oid != GW_OID_JSONB || (!in_claims && !in_row) ||
+        gw_lower_kind(l, key) != GW_KIND_TEXT)
+        return gw_lower_leaf(l, node, when);
+    if (in_claims) {
+        struct member m = {.x = key};
+        struct gw_expr *set = gw_lower_key_set_fact(l, json);
+        m.is = set ? is_member(l, key, set) : NULL;
+        return member(l, &m, when);
+    }
+    struct gw_expr *e = gw_lower_expr(l, GW_EXPR_IN_LIST, GW_KIND_BOOL, 2);
+    struct gw_expr *fact = gw_lower_value(l, key, GW_OID_TEXT);
+    struct gw_expr *list = fact ? gw_lower_external_keys(l, json) : NULL;
+    if (!e || !list)
+        return NULL;
+    e->type_oid = GW_OID_BOOL;
     e->caller_free = false;
-    return gw_lower_turn(l, is_negated ? gw_lower_not(l, e) : e, when);
+    e->args[0] = fact;
+    e->args[1] = list;
+    return gw_lower_turn(l, e, when);
 }
 
 /* ---- all ---- */

@@ -301,6 +301,19 @@ static void write_array(struct gw_lower_sql *w, const struct gw_bound *node)
         write_cast(w, node->type_oid);
 }
 
+/* a[i], a[i:j] */
+static void write_element(struct gw_lower_sql *w, const struct gw_bound *node)
+{
+    gw_buf_add_byte(w->out, '(');
+    gw_lower_sql(w, node->args[0]);
+    gw_buf_add_str(w->out, ")[");
+    for (uint32_t i = 1; i < node->n_args; i++) {
+        gw_buf_add_str(w->out, i == 1 ? "" : ":");
+        write_part(w, node->args[i]);
+    }
+    gw_buf_add_byte(w->out, ']');
+}
+
 static void write_distinct(struct gw_lower_sql *w, const struct gw_bound *node)
 {
     write_part(w, node->args[0]);
@@ -381,6 +394,9 @@ void gw_lower_sql(struct gw_lower_sql *w, const struct gw_bound *node)
         break;
     case GW_B_ARRAY:
         write_array(w, node);
+        break;
+    case GW_B_ELEMENT:
+        write_element(w, node);
         break;
     case GW_B_SUB:
         write_sub(w, node);

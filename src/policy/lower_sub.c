@@ -25,12 +25,20 @@ static const struct gw_bound *condition_of(struct gw_lower *l, const struct gw_l
     return condition;
 }
 
-static bool is_never(const struct gw_subselect_arm *arm)
+static bool has_false(struct gw_expr *const *items, uint32_t n)
 {
-    for (uint32_t i = 0; i < arm->n_where; i++)
-        if (gw_lower_is_false(arm->where[i]) || gw_lower_is_null_const(arm->where[i]))
+    for (uint32_t i = 0; i < n; i++)
+        if (gw_lower_is_false(items[i]))
             return true;
     return false;
+}
+
+static bool is_never(const struct gw_subselect_arm *arm)
+{
+    for (uint32_t i = 0; i < arm->n_sources; i++)
+        if (has_false(arm->sources[i].where, arm->sources[i].n_where))
+            return true;
+    return has_false(arm->where, arm->n_where);
 }
 
 /* Also of one without FROM: then there is a row whatever the state. */

@@ -1,6 +1,6 @@
-/* native_array: Postgres array texts ({a,"b c",NULL}), read and written as array_in and array_out do,
- * and JSON arrays as sets of texts. Texts that only array_in's finer rules explain (bounds in front,
- * escapes outside quotes) are left to Postgres. */
+/* native_array: Postgres array texts ({a,"b c",NULL}), read and written as array_in and array_out
+ * do, and JSON arrays as sets of texts. Texts that only array_in's finer rules explain (bounds in
+ * front, escapes outside quotes) are left to Postgres. */
 #include "native_own.h"
 
 #include "gw/json.h"
@@ -231,8 +231,7 @@ static void add_fields(struct gw_buf *out, struct gw_span text, struct gw_span d
     const char *hit;
     while (delimiter.n && (hit = memmem(rest.p, rest.n, delimiter.p, delimiter.n))) {
         add_element(out, (struct gw_span){rest.p, (size_t)(hit - rest.p)});
-        rest = (struct gw_span){hit + delimiter.n,
-                                rest.n - (size_t)(hit - rest.p) - delimiter.n};
+        rest = (struct gw_span){hit + delimiter.n, rest.n - (size_t)(hit - rest.p) - delimiter.n};
     }
     add_element(out, rest);
 }

@@ -95,8 +95,8 @@ struct gw_datum gw_native_to_bool(struct gw_span text)
 /* Since version 16: 0x…, 0o…, 0b… and digits parted by '_'. Before, they raise. */
 static bool is_newer_syntax(struct gw_span digits)
 {
-    bool has_underscore = false, has_base = digits.n > 1 && *digits.p == '0' &&
-                                            memchr("xXoObB", digits.p[1], 6);
+    bool has_underscore = false,
+         has_base = digits.n > 1 && *digits.p == '0' && memchr("xXoObB", digits.p[1], 6);
     for (size_t i = 0; i < digits.n && !has_base; i++) {
         if (digits.p[i] != '_' && (digits.p[i] < '0' || digits.p[i] > '9'))
             return false;

@@ -2,8 +2,8 @@
  *
  * One code for json and jsonb: json texts stand as they were written, jsonb texts as jsonb prints
  * them, and a part of either is a slice of it. Like Postgres' json functions, each call reads the
- * whole document: half a surrogate pair anywhere raises. Where json and jsonb disagree (an index into
- * a scalar, a path through a repeated key) the answer is UNKNOWN. */
+ * whole document: half a surrogate pair anywhere raises. Where json and jsonb disagree (an index
+ * into a scalar, a path through a repeated key) the answer is UNKNOWN. */
 #include "native_own.h"
 
 #include "gw/json.h"
@@ -137,17 +137,20 @@ static bool read_index(struct gw_span s, int64_t *out)
     return i == s.n && i > from;
 }
 
-static struct part find_step(struct gw_span doc, struct gw_span step, bool is_last)
+/* Step i into doc. A position from the end behind the first step is left to Postgres: json counts
+ * it in the first array of that depth, wherever that one stands. */
+static struct part find_step(struct gw_span doc, const struct gw_native_items *steps, uint32_t i)
 {
+    struct gw_span step = steps->at[i].text;
     struct gw_walk w = gw_walk_of(doc);
     bool is_array = gw_walk_next(&w) == GW_WALK_OPEN && *w.raw.p == '[';
     int64_t index;
     if (!is_array) {
         struct part out = find_member(doc, step);
-        return out.is_repeated && !is_last ? part_of(GW_DATUM_UNKNOWN) : out;
+        return out.is_repeated && i + 1 < steps->n ? part_of(GW_DATUM_UNKNOWN) : out;
     }
     if (read_index(step, &index))
-        return find_at(doc, index);
+        return index < 0 && i > 0 ? part_of(GW_DATUM_UNKNOWN) : find_at(doc, index);
     struct part none = find_at(doc, INT64_MAX); /* for what the document itself raises */
     bool is_number = step.n > INDEX_DIGITS_MAX; /* perhaps 0000000001 */
     return is_number && none.state == GW_DATUM_NULL ? part_of(GW_DATUM_UNKNOWN) : none;
@@ -182,7 +185,7 @@ static struct part find_path(struct gw_span doc, struct gw_span path, struct gw_
         return find_whole(doc);
     struct part out = {.state = GW_DATUM_VALUE, .raw = doc};
     for (uint32_t i = 0; i < steps.n && out.state == GW_DATUM_VALUE; i++)
-        out = find_step(out.raw, steps.at[i].text, i + 1 == steps.n);
+        out = find_step(out.raw, &steps, i);
     return out;
 }
 

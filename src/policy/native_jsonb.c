@@ -2,8 +2,8 @@
  * by bytes, the last of repeated ones, escapes where they are needed only.
  *
  * A tree in the arena with links to parents: built from the walk's events and printed without
- * recursion. Numbers keep their digits, as numeric does; exponents would have to be written out, and
- * are left to Postgres. */
+ * recursion. Numbers keep their digits, as numeric does; exponents would have to be written out,
+ * and are left to Postgres. */
 #include "native_own.h"
 
 #include "gw/json.h"

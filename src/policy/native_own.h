@@ -24,8 +24,8 @@ struct gw_walk {
     int expect;
     uint32_t depth; /* open objects and arrays */
     uint64_t is_object[GW_WALK_DEPTH_MAX / 64];
-    bool has_bad_escape; /* a string so far has \u0000 or half a surrogate pair: JSON by its grammar,
-                          * refused as soon as its text is wanted */
+    bool has_bad_escape; /* a string so far has \u0000 or half a surrogate pair: JSON by its
+                          * grammar, refused as soon as its text is wanted */
     struct gw_span raw;
 };
 

@@ -184,9 +184,9 @@ struct gw_datum gw_native_text_call(enum gw_native_fn fn, const struct gw_datum 
     case GW_FN_LENGTH:
         return length(s, arena);
     case GW_FN_STARTS_WITH:
-        return gw_native_bool(s.n >= args[1].text.n &&
-                              (args[1].text.n == 0 ||
-                               memcmp(s.p, args[1].text.p, args[1].text.n) == 0));
+        return gw_native_bool(
+            s.n >= args[1].text.n &&
+            (args[1].text.n == 0 || memcmp(s.p, args[1].text.p, args[1].text.n) == 0));
     case GW_FN_LIKE:
         return like_call(s, args[1].text);
     case GW_FN_TRIM:

@@ -36,13 +36,14 @@ static void add_qual(struct gw_buf *out, const struct gw_policy *policy)
     gw_buf_add_byte(out, ')');
 }
 
-/* The quals of one kind, joined; returns how many there were. */
+/* The quals of one kind, joined; returns how many there were. Postgres evaluates the permissive
+ * ones with the last name first. */
 static unsigned add_quals(struct gw_buf *out, const struct gw_catalog_table *t, unsigned role_id,
                           bool permissive, const char *joint)
 {
     unsigned count = 0;
     for (uint32_t i = 0; i < t->n_policies; i++) {
-        const struct gw_policy *policy = &t->policies[i];
+        const struct gw_policy *policy = &t->policies[permissive ? t->n_policies - 1 - i : i];
         if (policy->permissive != permissive || !policy_is_for(policy, role_id))
             continue;
         if (count++ || !permissive)

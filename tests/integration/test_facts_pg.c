@@ -78,9 +78,15 @@ static struct tree make_bool(int depth);
 
 static struct tree make_setting(void)
 {
-    static const char *const names[] = {
-        "request.jwt.claim.sub", "request.jwt.claim.role", "request.jwt.claims", "app.org",
-        "APP.Tags", "app.nothing", "app.never_set", "Request.Jwt.Claim.Sub", "role"};
+    static const char *const names[] = {"request.jwt.claim.sub",
+                                        "request.jwt.claim.role",
+                                        "request.jwt.claims",
+                                        "app.org",
+                                        "APP.Tags",
+                                        "app.nothing",
+                                        "app.never_set",
+                                        "Request.Jwt.Claim.Sub",
+                                        "role"};
     const char *name = PICK(names);
     struct tree t = {node(GW_FACT_SETTING, GW_KIND_TEXT, 0),
                      sql_of("current_setting('%s', true)", name)};
@@ -94,8 +100,8 @@ static struct tree make_text_constant(void)
     return constant(GW_KIND_TEXT, "text", draw(10) ? PICK(values) : NULL);
 }
 
-static const char *const claim_keys[] = {"org", "tags", "app_metadata", "n", "flag", "absent", "sub",
-                                         "role", "nested", "is_admin"};
+static const char *const claim_keys[] = {"org",    "tags", "app_metadata", "n",      "flag",
+                                         "absent", "sub",  "role",         "nested", "is_admin"};
 
 /* The claims as json or jsonb, perhaps some steps into them. */
 static struct tree make_json(bool is_binary)
@@ -118,7 +124,8 @@ static struct tree make_json(bool is_binary)
 
 static struct tree make_from_json(void)
 {
-    static const char *const paths_into[] = {"{app_metadata,org}", "{tags,0}", "{nested,a,b}", "{org}"};
+    static const char *const paths_into[] = {"{app_metadata,org}", "{tags,0}", "{nested,a,b}",
+                                             "{org}"};
     bool is_binary = draw(2);
     struct tree json = make_json(is_binary);
     switch (draw(4)) {
@@ -285,8 +292,8 @@ static struct gw_fact_def make_set(void)
     bool has_cast = draw(2), is_array = draw(3) == 0;
     struct tree t;
     if (is_array) {
-        struct tree text = native_two(GW_FN_STRING_TO_ARRAY, "string_to_array(%s, %s)", make_text(1),
-                                      constant(GW_KIND_TEXT, "text", ","));
+        struct tree text = native_two(GW_FN_STRING_TO_ARRAY, "string_to_array(%s, %s)",
+                                      make_text(1), constant(GW_KIND_TEXT, "text", ","));
         t = make_one(GW_FACT_ARRAY, has_cast ? "(%s)::uuid[]" : "%s", text);
     } else {
         t = make_one(GW_FACT_ELEMENTS,
@@ -335,8 +342,8 @@ static void add_claim(struct gw_buf *out, const char *name, const char *const *v
 /* Compact, keys sorted, as the verifier writes it. */
 static struct gw_claims *make_claims(void)
 {
-    static const char *const subs[] = {U, "", "u1", "42", "true", "00112233445566778899AABBCCDDEEFF",
-                                       "\u00fcser", " 7 "};
+    static const char *const subs[] = {
+        U, "", "u1", "42", "true", "00112233445566778899AABBCCDDEEFF", "\u00fcser", " 7 "};
     struct gw_buf json;
     gw_buf_init(&json, 0);
     gw_buf_add_byte(&json, '{');
@@ -353,8 +360,8 @@ static struct gw_claims *make_claims(void)
     ADD("tags", "[]", "[\"a\",\"b\",\"a\"]", "[\"" U "\"]", "[\"" U "\",null]", "[1,[2],{\"z\":3}]",
         "\"a,b\"", "{}", "[null]", "[\"\",\"NULL\",\"x y\",\"q\\\"\"]", "null");
     gw_buf_add_byte(&json, '}');
-    struct gw_claims *c = gw_claims_new(0, GW_SPAN_LIT("postgres"), gw_span_of(PICK(subs)), 0,
-                                        gw_buf_span(&json));
+    struct gw_claims *c =
+        gw_claims_new(0, GW_SPAN_LIT("postgres"), gw_span_of(PICK(subs)), 0, gw_buf_span(&json));
     gw_buf_fini(&json);
     return c;
 }
@@ -362,7 +369,8 @@ static struct gw_claims *make_claims(void)
 static void set_one(const char *name, const char *value)
 {
     const char *params[] = {name, value};
-    PGresult *r = PQexecParams(db, "SELECT set_config($1, $2, true)", 2, NULL, params, NULL, NULL, 0);
+    PGresult *r =
+        PQexecParams(db, "SELECT set_config($1, $2, true)", 2, NULL, params, NULL, NULL, 0);
     ck_assert_msg(PQresultStatus(r) == PGRES_TUPLES_OK, "%s", PQerrorMessage(db));
     PQclear(r);
 }
@@ -370,8 +378,8 @@ static void set_one(const char *name, const char *value)
 static void set_claim(const struct gw_claims *c, const char *setting, const char *claim)
 {
     const char *params[] = {c->json.p, claim};
-    PGresult *r = PQexecParams(db, "SELECT coalesce($1::json ->> $2, '')", 2, NULL, params, NULL,
-                               NULL, 0);
+    PGresult *r =
+        PQexecParams(db, "SELECT coalesce($1::json ->> $2, '')", 2, NULL, params, NULL, NULL, 0);
     set_one(setting, PQgetvalue(r, 0, 0));
     PQclear(r);
 }
@@ -415,14 +423,16 @@ static void try_fact(const struct gw_claims *c)
     PGresult *r = PQexec(db, sql_of("SELECT (%s)::text", def.sql.p));
     struct gw_fact want = {.state = GW_DATUM_ERROR};
     if (PQresultStatus(r) == PGRES_TUPLES_OK)
-        want = gw_fact_from_text(&def, gw_span_of(PQgetvalue(r, 0, 0)), PQgetisnull(r, 0, 0), &arena);
+        want =
+            gw_fact_from_text(&def, gw_span_of(PQgetvalue(r, 0, 0)), PQgetisnull(r, 0, 0), &arena);
     else
         PQclear(PQexec(db, "ROLLBACK TO s"));
     n_errors += want.state == GW_DATUM_ERROR;
-    ck_assert_msg(is_same_fact(&got, &want),
-                  "%s\n  claims %s, sub [%s]\n  native state %d, n %u\n  Postgres state %d, n %u: %s%s",
-                  def.sql.p, c->json.p, c->sub.p, got.state, got.n, want.state, want.n,
-                  PQresultErrorMessage(r), want.state == GW_DATUM_VALUE ? PQgetvalue(r, 0, 0) : "");
+    ck_assert_msg(
+        is_same_fact(&got, &want),
+        "%s\n  claims %s, sub [%s]\n  native state %d, n %u\n  Postgres state %d, n %u: %s%s",
+        def.sql.p, c->json.p, c->sub.p, got.state, got.n, want.state, want.n,
+        PQresultErrorMessage(r), want.state == GW_DATUM_VALUE ? PQgetvalue(r, 0, 0) : "");
     PQclear(r);
 }
 

@@ -39,7 +39,8 @@ static const struct spec specs[] = {
     {GW_FN_CONCAT, GW_FN_NONE, "tt", "SELECT ($1::text) || ($2::text)"},
     {GW_FN_LOWER, GW_FN_NONE, "t", "SELECT lower($1::text)"},
     {GW_FN_UPPER, GW_FN_NONE, "t", "SELECT upper($1::text)"},
-    {GW_FN_SPLIT_PART, GW_FN_NONE, "tdn", "SELECT split_part($1::text, $2::text, ($3::text)::int4)"},
+    {GW_FN_SPLIT_PART, GW_FN_NONE, "tdn",
+     "SELECT split_part($1::text, $2::text, ($3::text)::int4)"},
     {GW_FN_LENGTH, GW_FN_NONE, "t", "SELECT length($1::text)"},
     {GW_FN_STRING_TO_ARRAY, GW_FN_NONE, "td", "SELECT string_to_array($1::text, $2::text)"},
     {GW_FN_STARTS_WITH, GW_FN_NONE, "tt", "SELECT starts_with($1::text, $2::text)"},
@@ -66,13 +67,13 @@ static struct gw_datum native_answer(const struct spec *s, const char *const *te
 }
 
 static void differ(const struct spec *s, const char *const *in, const char *native,
-                 const char *postgres)
+                   const char *postgres)
 {
     const char *a[ARGS_MAX] = {"", "", ""};
     for (size_t i = 0; i < strlen(s->args); i++)
         a[i] = in[i] ? in[i] : "(null)";
-    ck_abort_msg("%s\n  arguments [%s] [%s] [%s]\n  native [%s]\n  Postgres [%s]", s->sql, a[0], a[1],
-                 a[2], native, postgres);
+    ck_abort_msg("%s\n  arguments [%s] [%s] [%s]\n  native [%s]\n  Postgres [%s]", s->sql, a[0],
+                 a[1], a[2], native, postgres);
 }
 
 static void compare_answers(const struct spec *s, const char *const *in, const struct gw_datum *d,
@@ -129,8 +130,8 @@ static const struct table {
     char kind;
     const char *const *texts;
     int n;
-} tables[] = {TABLE('u', uuids), TABLE('i', ints),       TABLE('b', bools), TABLE('j', jsons),
-              TABLE('k', keys),  TABLE('n', small_ints), TABLE('p', paths), TABLE('t', texts),
+} tables[] = {TABLE('u', uuids),      TABLE('i', ints),       TABLE('b', bools), TABLE('j', jsons),
+              TABLE('k', keys),       TABLE('n', small_ints), TABLE('p', paths), TABLE('t', texts),
               TABLE('d', delimiters), TABLE('l', patterns)};
 
 static const struct table *table_of(char kind)

@@ -74,7 +74,7 @@ END $fn$;`;
 function seeSql(world, role) {
   const parts = allTables(world).map((t) => `
   BEGIN
-    SELECT array_agg(rid) INTO ids FROM ${t.sql};
+    SELECT array_agg(rid) INTO ids FROM ${t.sql} WHERE rid > 0;
   EXCEPTION WHEN insufficient_privilege THEN ids := '{}';
   WHEN OTHERS THEN
     ids := '{}';
@@ -90,9 +90,9 @@ BEGIN ${parts.join('')}
 END $fn$;`;
 }
 
-// All rows with where they lie and who wrote them, the file of each table, and what each user sees.
+// All rows (but the ballast) with where they lie and who wrote them, the file of each table, and what each user sees.
 function lookSql(world) {
-  const rows = allTables(world).map((t) => `${lit(t.name)}, (SELECT jsonb_build_object('file', pg_relation_filenode(${lit(t.sql)}), 'rows', COALESCE(jsonb_agg(jsonb_build_array(rid, ctid::text || ' ' || xmin::text, to_jsonb(x))), '[]')) FROM ${t.sql} AS x)`);
+  const rows = allTables(world).map((t) => `${lit(t.name)}, (SELECT jsonb_build_object('file', pg_relation_filenode(${lit(t.sql)}), 'rows', COALESCE(jsonb_agg(jsonb_build_array(rid, ctid::text || ' ' || xmin::text, to_jsonb(x))), '[]')) FROM ${t.sql} AS x WHERE rid > 0)`);
   return `CREATE FUNCTION eqlook.look(users jsonb) RETURNS text LANGUAGE plpgsql AS $fn$
 DECLARE found jsonb; places jsonb; one jsonb; seen jsonb := '[]'; mine jsonb;
 BEGIN

@@ -2,7 +2,7 @@
 //
 //   plain       one commit after the other
 //   paused      the gateway is stopped while commits pile up, then goes on; half of the seeds start like that
-//   tiny        as little memory for the access state as can be set: rows are read by key, and forgotten
+//   tiny        as little memory for the access state as can be set, and too many rows: they are read by key, and forgotten
 //   altered     policies, functions, privileges change between the commits
 //   concurrent  several writers at once, on tables that nothing ties together; what they did is done again in the order of the log,
 //               in a copy of the database: so the states between are known exactly
@@ -105,7 +105,7 @@ const isEven = (world) => world.seed % 2 === 0;
 export const modes = {
   plain: { batch: oneByOne },
   paused: { batch: piled, size: (r) => r.pick([5, 20, 40]), isCold: isEven, readsLate: isEven },
-  tiny: { batch: (session, list, at) => (at % 2 ? piled : oneByOne)(session, list, at), size: (r) => 1 + r.int(6), readsLate: () => true, settings: { ROWCAST_ACCESS_STATE_BYTES: process.env.EQUIVALENCE_STATE_BYTES ?? '64KiB' } },
+  tiny: { batch: (session, list, at) => (at % 2 ? piled : oneByOne)(session, list, at), size: (r) => 1 + r.int(6), readsLate: () => true, isShort: true, ballast: 1000, settings: { ROWCAST_ACCESS_STATE_BYTES: process.env.EQUIVALENCE_STATE_BYTES ?? '64KiB' } },
   altered: { batch: altered, size: (r) => 1 + r.int(4), alters: true },
   concurrent: { batch: (session, list, at) => together(session, list, at, atOnce), needsShadow: true, size: () => 9, writers: true },
   standby: { batch: (session, list, at) => together(session, list, at, held), needsShadow: true, size: () => 3, writers: true, holds: true },
@@ -132,7 +132,7 @@ function comingBack(r, world) {
 
 export function prepare(seed, mode, count) {
   const how = modes[mode];
-  const world = makeWorld(seed, { isLoose: how.writers === true });
+  const world = makeWorld(seed, { isLoose: how.writers === true, ballast: how.ballast });
   const r = new Random(seed * 104729 + 5);
   const writers = writersOf(r, world, how);
   const later = { ...world, tables: structuredClone(world.tables), functions: world.functions };

@@ -57,7 +57,7 @@ export class Session {
   // commits come in, and to take them back from what it read.
   async warmUp() {
     for (const where of [this.shadow, this].filter(Boolean)) {
-      await where.db.query(['BEGIN', ...allTables(this.world).map((t) => `UPDATE ${t.sql} SET rid = rid`), 'INSERT INTO eqmark.mark VALUES (0)', 'COMMIT'].join('; '));
+      await where.db.query(['BEGIN', ...allTables(this.world).map((t) => `UPDATE ${t.sql} SET rid = rid WHERE rid > 0`), 'INSERT INTO eqmark.mark VALUES (0)', 'COMMIT'].join('; '));
     }
     await Promise.all(this.followers.map((follower) => follower.takeCommits(1)));
     for (let isQuiet = false; !isQuiet;) {
@@ -96,7 +96,6 @@ export class Session {
       let end = at + 1;
       while (end < transactions.length && transactions[at].batch !== undefined && transactions[end].batch === transactions[at].batch) end += 1;
       await this.how.batch(this, transactions.slice(at, end), at);
-      await Promise.all(this.followers.map((follower) => follower.rejoin()));
       for (const { comesBack } of transactions.slice(at, end)) if (comesBack) await this.comeBack(comesBack);
       at = end;
     }
@@ -162,6 +161,7 @@ export class Session {
       if (problems.length > 0) throw this.failure(record, problems);
     }
     for (const [at, follower] of this.followers.entries()) this.takeLate(records.at(-1), at, follower.takeResyncs());
+    await Promise.all(this.followers.map((follower) => follower.rejoin()));
   }
 
   // Told after the last commit.
@@ -220,6 +220,7 @@ export class Session {
   // have to be complete, and cannot be where a table was emptied: the rest is not known, and said to be so.
   isBlurred(record, table, role) {
     if (!this.how.readsLate?.(this.world)) return false;
+    if (this.how.isShort) return restsOn(this.world, table, role).looks.size > 0;
     return [...restsOn(this.world, table, role).looks].some((name) => this.emptied.has(name) || allTables(this.world).find((t) => t.name === name).identity !== 'full');
   }
 

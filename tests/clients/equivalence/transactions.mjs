@@ -42,7 +42,7 @@ export class Writer {
     const alike = logical === 'team' ? lit(r.pick(this.world.tables[0].keyPool)[0]) : lit(value(r, table, logical));
     return r.pick([
       () => this.where(table, key()), () => this.where(table, key()), () => this.where(table, key()),
-      () => `(${this.where(table, key())}) OR (${this.where(table, key())})`, () => (r.chance(0.5) ? `${q(table.names[logical])} = ${alike}` : this.where(table, key())),
+      () => `(${this.where(table, key())}) OR (${this.where(table, key())})`, () => (r.chance(0.5) ? `${q(table.names[logical])} = ${alike} AND rid > 0` : this.where(table, key())),
     ])();
   }
 
@@ -80,7 +80,7 @@ export class Writer {
     const fresh = this.newRow(table);
     parent.keyNames.forEach((logical, i) => { fresh[table.names[`up${i}`]] = `p.${q(parent.names[logical])}`; });
     const order = this.r.pick(['ASC', 'DESC']);
-    return [`INSERT INTO ${table.sql} (${Object.keys(fresh).map(q).join(', ')}) SELECT ${Object.entries(fresh).map(([name, sql]) => (sql.startsWith('p.') || sql === 'NULL' ? sql : `${sql}::${this.typeOf(table, name)}`)).join(', ')} FROM ${parent.sql} p ORDER BY p.rid ${order} LIMIT 1 ON CONFLICT DO NOTHING`];
+    return [`INSERT INTO ${table.sql} (${Object.keys(fresh).map(q).join(', ')}) SELECT ${Object.entries(fresh).map(([name, sql]) => (sql.startsWith('p.') || sql === 'NULL' ? sql : `${sql}::${this.typeOf(table, name)}`)).join(', ')} FROM ${parent.sql} p WHERE p.rid > 0 ORDER BY p.rid ${order} LIMIT 1 ON CONFLICT DO NOTHING`];
   }
 
   typeOf(table, name) {
@@ -90,7 +90,7 @@ export class Writer {
 
   update(table) { return [`UPDATE ${table.sql} SET ${this.set(table)} WHERE ${this.someRows(table)}`]; }
   delete(table) { return [`DELETE FROM ${table.sql} WHERE ${this.someRows(table)}`]; }
-  clear(table) { return this.r.chance(0.12) ? [`DELETE FROM ${table.sql}`] : this.delete(table); }
+  clear(table) { return this.r.chance(0.12) ? [`DELETE FROM ${table.sql} WHERE rid > 0`] : this.delete(table); }
   reparent(table) {
     const ups = Object.entries(table.names).filter(([logical]) => logical.startsWith('up') || logical === 'team').filter(([, name]) => !table.keys.includes(name));
     if (ups.length === 0) return this.update(table);

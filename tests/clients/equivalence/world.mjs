@@ -99,7 +99,7 @@ function auxTable(r, world, role, name, columns, keyNames, options = {}) {
 
 function addAux(r, world, options) {
   const [first] = world.tables;
-  const refer = options.isLoose || r.chance(0.4) ? [] : [`FOREIGN KEY (team) REFERENCES ${first.sql} (${q(first.keys[0])}) ON DELETE CASCADE${r.chance(0.5) ? ' ON UPDATE CASCADE' : ''}`];
+  const refer = options.isLoose || options.ballast || r.chance(0.4) ? [] : [`FOREIGN KEY (team) REFERENCES ${first.sql} (${q(first.keys[0])}) ON DELETE CASCADE${r.chance(0.5) ? ' ON UPDATE CASCADE' : ''}`];
   auxTable(r, world, 'members', r.pick(['members', 'Team Members']), { team: ['team', first.keyTypes[0]], who: ['who', 'uuid'], role: ['role', 'text'], active: ['active', 'boolean'] }, ['team', 'who'], { foreign: refer });
   auxTable(r, world, 'blocks', 'blocks', { blocker: ['blocker', 'uuid'], blocked: [r.pick(['blocked', 'Blocked.User']), 'uuid'] }, ['blocker', 'blocked']);
   auxTable(r, world, 'profiles', r.pick(['profiles', 'Profiles']), { id: ['id', 'uuid'], isAdmin: ['is_admin', 'boolean'], org: ['org', 'uuid'], level: ['level', 'int'] }, ['id']);
@@ -259,6 +259,21 @@ function firstRows(r, world) {
   return out;
 }
 
+// Rows that nothing touches or shows: they make the tables that policies look into too large to be held whole. Known by rid < 0.
+const BALLAST = {
+  int: 'n + 1000', bigint: 'n + 1000', text: "'ballast ' || n", uuid: "('00000000-0000-4000-8000-f' || lpad(n::text, 11, '0'))::uuid", boolean: 'false',
+};
+function ballast(world, table, count) {
+  const names = [...new Set([...table.keys, ...table.notNull])];
+  // Under the keys that are looked up, so that one of them brings many rows.
+  const common = { members: world.tables[0].keyPool.map(([key]) => key), blocks: [1, 2, 3, 4, 5, 6].map((n) => uuid('a', n)) };
+  const role = Object.keys(world.byRole).find((one) => world.byRole[one] === table);
+  const pool = common[role];
+  const values = names.map((name, i) => (pool && i === 0 ? `(ARRAY[${pool.map(lit).join(', ')}]::${table.columns[name]}[])[1 + n % ${pool.length}]` : BALLAST[table.columns[name]]));
+  return `INSERT INTO ${table.sql} (${[...names, 'rid'].map(q).join(', ')}) SELECT ${values.join(', ')}, -n FROM generate_series(1, ${count}) AS n`;
+}
+
+// options.ballast: so many rows besides in tables that are looked into.
 // options.isLoose: no foreign key ties what one writer writes to what another does.
 export function makeWorld(seed, options = {}) {
   const r = new Random(seed * 7919 + 17);
@@ -273,7 +288,7 @@ export function makeWorld(seed, options = {}) {
   world.aux = Object.values(world.byRole);
   for (const table of allTables(world)) addPrivileges(r, table, world.aux.includes(table) || world.tables.some((t) => t.parent === table.name) || table === world.tables[0]);
   world.users = makeUsers(r, world);
-  world.first = firstRows(r, world);
+  world.first = [...(options.ballast ? world.aux.map((table, i) => ballast(world, table, i === 0 ? options.ballast : options.ballast / 2)) : []), ...firstRows(r, world)];
   world.roleOf = Object.fromEntries(Object.entries(world.byRole).map(([role, table]) => [role, table.name]));
   return world;
 }

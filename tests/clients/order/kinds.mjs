@@ -21,7 +21,7 @@ const looks = (k) => `EXISTS (SELECT 1 FROM ord.${k.name}_inner i WHERE i.k = ow
 // A table that only the policy of the other reads. One row, by which everything is shown.
 const inner = (k, ...more) => [
   `CREATE TABLE ord.${k.name}_inner (k uuid PRIMARY KEY, who uuid)`, `ALTER TABLE ord.${k.name}_inner REPLICA IDENTITY FULL`,
-  `INSERT INTO ord.${k.name}_inner VALUES ('${OTHER}', '${OTHER}')`, `GRANT SELECT ON ord.${k.name}_inner TO ${k.role}, order_weak`, ...more,
+  `INSERT INTO ord.${k.name}_inner VALUES ('${OTHER}', '${OTHER}')`, `GRANT SELECT ON ord.${k.name}_inner TO ${k.role}, order_weak, order_plain`, ...more,
 ];
 const shows = (k) => `ord.${k.name}_shows`;
 const showing = (k, language, body) => `CREATE OR REPLACE FUNCTION ${shows(k)}(owner uuid) RETURNS boolean LANGUAGE ${language} STABLE ${body}`;
@@ -68,7 +68,7 @@ const KINDS = [
     tighten: (k) => `ALTER FUNCTION ${shows(k)} SECURITY INVOKER`, loosen: (k) => `ALTER FUNCTION ${shows(k)} SECURITY DEFINER` },
   { name: 'function_owner', by: 'trigger',
     setup: (k) => [...inner(k, `ALTER TABLE ord.${k.name}_inner ENABLE ROW LEVEL SECURITY`), isLookedUp(k, 'SECURITY DEFINER'), ...withPolicies(k, policy(k, 'p', `${shows(k)}(owner)`))],
-    tighten: (k) => `ALTER FUNCTION ${shows(k)} OWNER TO order_weak`, loosen: (k) => `ALTER FUNCTION ${shows(k)} OWNER TO postgres` },
+    tighten: (k) => `ALTER FUNCTION ${shows(k)} OWNER TO order_plain`, loosen: (k) => `ALTER FUNCTION ${shows(k)} OWNER TO postgres` },
   { name: 'function_path', by: 'trigger',
     setup: (k) => [`CREATE TABLE ord_shut.${k.name}_inner (k uuid PRIMARY KEY, who uuid)`, `GRANT SELECT ON ord_shut.${k.name}_inner TO authenticated`, ...inner(k),
       showing(k, 'sql', `SET search_path = ord AS $$ SELECT EXISTS (SELECT 1 FROM ${k.name}_inner i WHERE i.k = $1) $$`), ...withPolicies(k, policy(k, 'p', `${shows(k)}(owner)`))],
@@ -100,11 +100,11 @@ function swap(k) {
   return ['body TO spare', 'title TO body', 'spare TO title'].map((to) => `ALTER TABLE ${table(k)} RENAME ${to}`).join('; ');
 }
 
-export const ROLES = ['anon', 'authenticated', 'service_role', 'order_owner', 'order_bypass', 'order_member', 'order_weak'];
+export const ROLES = ['anon', 'authenticated', 'service_role', 'order_owner', 'order_bypass', 'order_member', 'order_weak', 'order_plain'];
 
 // Once per cluster, besides the roles that every application has.
 export const ROLES_SQL = `CREATE ROLE order_owner NOINHERIT; CREATE ROLE order_bypass BYPASSRLS; CREATE ROLE order_group; CREATE ROLE order_member INHERIT IN ROLE order_group;
-CREATE ROLE order_weak; GRANT order_owner, order_bypass, order_member, order_weak TO rowcast_authenticator;`;
+CREATE ROLE order_weak; CREATE ROLE order_plain; GRANT order_owner, order_bypass, order_member, order_weak, order_plain TO rowcast_authenticator;`;
 
 const COMMON_SQL = `CREATE SCHEMA auth; CREATE SCHEMA ord; CREATE SCHEMA ord_shut; CREATE SCHEMA ord_usage;
 GRANT USAGE ON SCHEMA auth, ord, ord_shut, ord_usage TO ${ROLES.join(', ')};

@@ -196,6 +196,9 @@ static void bp_node(struct gw_buf *out, const struct gw_catalog *c, const struct
         bp_list(out, c, n, ", ");
         gw_buf_add_byte(out, ']');
         break;
+    case GW_B_ELEMENT:
+        bp_named(out, c, n->n_args == 3 ? "SLICE" : "ELEMENT", n);
+        break;
     case GW_B_ANY:
         bp_any(out, c, n);
         break;

@@ -16,8 +16,8 @@ START_TEST(test_bind_inner_policies_guard_inner_tables)
     cf_policy(bf.c, bf.trips, "open", "(status IS NOT NULL)")->permissive = false;
     cf_policy(bf.c, bf.trips, "others", "true")->roles = CF_BIT(CF_ANON);
     bf_assert("(trip_id IN ( SELECT trips.id FROM public.trips))",
-              "row.trip_id IN{trips1.id from trips1 guard (((trips1.user_id = " P_UID
-              ") OR trips1.is_public) AND (trips1.status IS NOT NULL))}");
+              "row.trip_id IN{trips1.id from trips1 guard ((trips1.status IS NOT NULL) AND "
+              "(trips1.is_public OR (trips1.user_id = " P_UID ")))}");
 }
 END_TEST
 

@@ -102,8 +102,17 @@ END_TEST
 
 START_TEST(test_lower_claim_array_negated)
 {
-    lf_assert("(org_id <> ALL (((auth.jwt() ->> 'orgs'::text))::uuid[]))",
-              "solved: not(any(t0.org_id, fact[0 set array(claims.orgs)]))");
+    lf_assert("(id <> ALL (((auth.jwt() ->> 'ids'::text))::bigint[]))",
+              "solved: not(any(t0.id, fact[0 set array(claims.ids)]))");
+    /* Of an empty array it is true, even of a null. */
+    lf_assert("(NOT (name = ANY (string_to_array((auth.jwt() ->> 'n'::text), ','::text))))",
+              "solved: or(and(not(is_null(t0.name)), not(any(t0.name, fact[0 set "
+              "array(string_to_array(claims.n, ','))]))), and(is_null(t0.name), "
+              "truth(fact[1 string_to_array(claims.n, ',') = '{}'])))");
+    lf_assert("(NOT (name IN ( SELECT jsonb_array_elements_text((auth.jwt() -> 'n'::text)))))",
+              "solved: or(and(not(is_null(t0.name)), not(any(t0.name, fact[0 set "
+              "elements(claims.n)]))), and(is_null(t0.name), truth(fact[1 or(is_null(claims.n), "
+              "claims.n = '[]')])))");
 }
 END_TEST
 
@@ -260,7 +269,7 @@ START_TEST(test_lower_choices_with_the_caller_are_taken_apart)
               "solved: or(and(not(is_null(t0.user_id)), eq(t0.user_id, t0.added_by)), "
               "and(is_null(t0.user_id), eq(" F0 ", t0.added_by)))");
     lf_assert("CASE WHEN (role = 'x'::text) THEN (user_id = auth.uid()) ELSE true END",
-              "solved: or(and(eq(t0.role, 'x'), eq(t0.user_id, " F0
+              "solved: or(and(is_true(eq(t0.role, 'x')), eq(t0.user_id, " F0
               ")), not(is_true(eq(t0.role, 'x'))))");
     lf_assert("(NULLIF(user_id, auth.uid()) = added_by)",
               "solved: and(not(is_true(eq(t0.user_id, " F0 "))), eq(t0.user_id, t0.added_by))");
@@ -281,6 +290,13 @@ START_TEST(test_lower_distinct_from_the_caller)
     lf_assert("(user_id IS DISTINCT FROM auth.uid())",
               "solved: and(not(is_true(eq(t0.user_id, " F0
               "))), or(not(is_null(t0.user_id)), not(truth(fact[1 is_null(" SUB ")]))))");
+}
+END_TEST
+
+START_TEST(test_lower_negation_where_three_values_count)
+{
+    lf_assert("((NOT ((user_id = auth.uid()) OR (n < 3))) IS NULL)",
+              "solved: is_unknown(not(or(eq(t0.user_id, " F0 "), lt(t0.n, '3'))))");
 }
 END_TEST
 
@@ -392,6 +408,7 @@ int main(void)
     tcase_add_test(tc, test_lower_claim_key_of_a_json_in_the_row);
     tcase_add_test(tc, test_lower_choices_with_the_caller_are_taken_apart);
     tcase_add_test(tc, test_lower_distinct_from_the_caller);
+    tcase_add_test(tc, test_lower_negation_where_three_values_count);
     tcase_add_test(tc, test_lower_negation_reaches_the_comparison);
     tcase_add_test(tc, test_lower_what_cannot_be_inverted_is_asked);
     tcase_add_test(tc, test_lower_time_and_claims_do_not_mix);

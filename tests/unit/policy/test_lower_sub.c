@@ -181,6 +181,19 @@ START_TEST(test_lower_value_of_one_row_is_looked_up_the_other_way_round)
 }
 END_TEST
 
+START_TEST(test_lower_value_of_no_row_among_none)
+{
+    lf_assert("(" MY_ORG " = ANY ( SELECT s.user_id FROM public.chat_sessions s))",
+              "solved: exists(from profiles t1 all where eq(t1.id, " F0
+              "), exists(from chat_sessions t2 by(user_id = t1.org_id)))");
+    lf_assert("(" MY_ORG " = ALL ( SELECT s.user_id FROM public.chat_sessions s))",
+              "solved: or(exists(from profiles t1 all where eq(t1.id, " F0
+              "), not(exists(from chat_sessions t2 all where not(is_true(eq(t1.org_id, "
+              "t2.user_id)))))), and(not(exists(from profiles t3 all where eq(t3.id, " F0
+              "))), not(exists(from chat_sessions t4 all))))");
+}
+END_TEST
+
 START_TEST(test_lower_boolean_of_one_row)
 {
     lf_assert(AM_ADMIN,
@@ -426,6 +439,7 @@ int main(void)
     tcase_add_test(tc, test_lower_other_operators_over_rows);
     tcase_add_test(tc, test_lower_block_list);
     tcase_add_test(tc, test_lower_value_of_one_row_is_looked_up_the_other_way_round);
+    tcase_add_test(tc, test_lower_value_of_no_row_among_none);
     tcase_add_test(tc, test_lower_boolean_of_one_row);
     tcase_add_test(tc, test_lower_value_of_perhaps_several_rows_stays_a_scalar);
     tcase_add_test(tc, test_lower_row_value_inside_an_external);

@@ -275,7 +275,7 @@ static void cached_round(enum mode mode, uint32_t seed)
 static uint32_t rounds(void)
 {
     const char *text = getenv("GW_STATE_ROUNDS");
-    return text ? (uint32_t)atoi(text) : 2000;
+    return text ? (uint32_t)atoi(text) : 300;
 }
 
 START_TEST(test_state_property_follows_the_log)

@@ -1,5 +1,5 @@
-// Ways to break the engine, one at a time: { name, broken, file, old, new, modes? }. old stands once in the file; what is broken
-// is said in a sentence. scripts/mutants applies them in a copy of the tree and expects the harness to notice each.
+// Ways to break the engine, one at a time: { name, broken, file, old, new, modes? }, or instead of old and new several edits:
+// [[old, new], …]. old stands once in the file; what is broken is said in a sentence. scripts/mutants applies them in a copy of the tree and expects the harness to notice each.
 const policy = (name) => `src/policy/${name}`;
 
 export const mutants = [
@@ -7,7 +7,7 @@ export const mutants = [
   { name: 'inner-policies-forgotten', broken: 'the policies of tables that a policy looks into are not applied', file: policy('bind_from.c'),
     old: 'from->guard = gw_bind_guard(b, t, from->var);\n    return from->guard != NULL;', new: 'return true;' },
   { name: 'inner-restrictive-ored', broken: 'restrictive policies of an inner table widen instead of narrowing', file: policy('bind.c'),
-    old: 'return required ? gw_bind_and(b, allowed, required) : allowed;', new: 'return required ? gw_bind_or(b, allowed, required) : allowed;' },
+    old: 'return required ? gw_bind_and(b, required, allowed) : allowed;', new: 'return required ? gw_bind_or(b, required, allowed) : allowed;' },
   { name: 'inner-roles-ignored', broken: 'policies of an inner table count for every role', file: policy('bind.c'),
     old: '!(p->roles >> b->role_id & 1) || p->qual.n == 0', new: 'p->qual.n == 0' },
   { name: 'definer-ignored', broken: 'SECURITY DEFINER functions run with the rights of the caller', file: policy('bind_function.c'),
@@ -20,6 +20,17 @@ export const mutants = [
     old: "WHERE p.polcmd IN ('r', '*') ORDER BY", new: "WHERE p.polcmd IN ('r', 'w', 'd', '*') ORDER BY" },
   { name: 'for-all-forgotten', broken: 'policies FOR ALL do not let people read', file: 'gateway/catalog_sql.h',
     old: "WHERE p.polcmd IN ('r', '*') ORDER BY", new: "WHERE p.polcmd IN ('r') ORDER BY" },
+
+  { name: 'restrictive-ored', broken: 'restrictive policies let people read', file: policy('compile.c'),
+    old: 'all[n_all++] = first->expr;', new: 'any[n_any++] = first->expr;' },
+  { name: 'restrictive-forgotten', broken: 'restrictive policies restrict nothing', file: policy('compile.c'),
+    old: 'if (!first->permissive)', new: 'if (!first->permissive && n > 1000)' },
+  { name: 'second-policy-forgotten', broken: 'of several permissive policies the first alone counts', file: policy('compile.c'),
+    old: 'gw_lower_join(l, GW_EXPR_OR, any, n_any);', new: 'gw_lower_join(l, GW_EXPR_OR, any, n_any > 1 ? 1 : n_any);' },
+  { name: 'roles-ignored', broken: 'policies count for every role', file: policy('compile.c'),
+    old: 'n += (roles >> plan->role_id & 1) != 0 && p->text.n > 0;', new: 'n += roles != 0 && p->text.n > 0;' },
+  { name: 'force-ignored', broken: 'the owner of a table sees all of it, FORCE or not', file: 'gateway/catalog_sql.h',
+    old: 'r.bypasses OR (NOT c.relforcerowsecurity "', new: 'r.bypasses OR (true "' },
 
   // ---- three-valued logic
   { name: 'not-loses-nulls', broken: 'NOT (fact = v) is true of those who have no such fact', file: policy('solve_compare.c'),
@@ -81,7 +92,28 @@ export const mutants = [
   { name: 'read-ahead-not-taken-back', broken: 'what a read of the database is ahead of the log is not taken back', file: policy('state_read.c'),
     old: 'void gw_state_unread(struct gw_state *s, const struct gw_txn *txn)\n{', new: 'void gw_state_unread(struct gw_state *s, const struct gw_txn *txn)\n{\n    if (txn->xid)\n        return;', modes: ['tiny', 'paused'] },
 
+  // ---- before and after
+  { name: 'old-judged-after', broken: 'old images meet the access state of after the commit', file: 'gateway/hub_judge.c',
+    old: '    struct gw_judge_env env = hub_judge_env(h, j->catalog);\n    if (are_policies_new) {', new: '    if (!are_policies_new)\n        gw_state_apply(j->state, j->flight->c->txn, NULL, NULL);\n    struct gw_judge_env env = hub_judge_env(h, j->catalog);\n    if (are_policies_new) {' },
+  { name: 'new-judged-before', broken: 'new images meet the access state of before the commit', file: 'gateway/hub_judge.c',
+    edits: [['    gw_state_apply(j->state, txn, NULL, NULL);\n', ''], ['    sample(h, &env);\n    j->stage = JUDGE_TOPICS;', '    sample(h, &env);\n    gw_state_apply(j->state, j->flight->c->txn, NULL, NULL);\n    j->stage = JUDGE_TOPICS;']] },
+  { name: 'state-not-followed', broken: 'the access state stays as it was read', file: 'gateway/hub_judge.c',
+    old: '    gw_state_apply(j->state, txn, NULL, NULL);\n', new: '' },
+  { name: 'old-values-for-all', broken: 'who sees the new row gets the old values, whether or not he saw the old one', file: 'src/core/solution.c',
+    old: '    gw_audience_add_set(au, arena, s->role_id, s->kind, set, s->n);\n', new: '    gw_audience_add_set(au, arena, s->role_id, s->kind, set, s->n);\n    if (au == &out->readers)\n        gw_audience_add_set(&out->sees_old, arena, s->role_id, s->kind, set, s->n);\n' },
+  { name: 'old-image-is-new', broken: 'old images are judged by the values of the new ones', file: 'src/core/solution.c',
+    old: 's->image = s->is_old ? change->old : change->new_;', new: 's->image = s->is_old && !change->new_ ? change->old : change->new_;' },
+  { name: 'old-policies-kept', broken: 'policies that were changed are never taken over', file: 'gateway/hub_judge.c',
+    old: '    h->judging.catalog = gw_catalog_ref(catalog);', new: '    h->judging.catalog = gw_catalog_ref(was ? was : catalog);', modes: ['altered'] },
+  { name: 'unapplied-commits-in-reads', broken: 'a read is used though it lacks commits that were applied', file: 'gateway/hub_state.c',
+    old: 'if (!hub_state_sees(h, s, j->applied_no)) {', new: 'if (!s) {', modes: ['standby', 'tiny'] },
+
   // ---- facts of the caller
+  { name: 'callers-of-any-role', broken: 'the clauses of one role admit callers of others', file: 'src/core/callers_find.c',
+    old: 'if (e->stamp == s->c->stamp || e->caller.claims->role_id != s->plan->role_id)', new: 'if (e->stamp == s->c->stamp)' },
+  { name: 'not-known-is-known', broken: 'who lacks a claim is taken for one who has it', file: policy('formula.c'),
+    old: 'return (is_value && !fact->has_null) == (f->op == GW_FORMULA_KNOWN) ? YES : NO;', new: 'return (is_value || !fact->has_null) == (f->op == GW_FORMULA_KNOWN) ? YES : NO;' },
+
   { name: 'claim-array-first-only', broken: 'of a claim that is an array only one element counts', file: policy('formula.c'),
     old: 'for (uint32_t i = 0; i < fact->n; i++)\n        if (gw_keys_have(f->keys', new: 'for (uint32_t i = 0; i < 1 && i < fact->n; i++)\n        if (gw_keys_have(f->keys' },
   { name: 'fact-coalesce-first', broken: 'COALESCE over claims gives its first argument', file: policy('facts.c'),

@@ -22,9 +22,12 @@ const chosen = mutants.filter((m) => !options.only || options.only.split(',').in
 
 const count = (text, part) => text.split(part).length - 1;
 
+const editsOf = (m) => m.edits ?? [[m.old, m.new]];
+
 // Where a mutant no longer fits the source, the list has to follow.
 function misfits() {
-  return chosen.filter((m) => count(readFileSync(join(root, m.file), 'utf8'), m.old) !== 1).map((m) => `${m.name}: ${m.file} has the text ${count(readFileSync(join(root, m.file), 'utf8'), m.old)} times`);
+  return chosen.flatMap((m) => editsOf(m).map(([old]) => [m, count(readFileSync(join(root, m.file), 'utf8'), old)]))
+    .filter(([, n]) => n !== 1).map(([m, n]) => `${m.name}: ${m.file} has the text ${n} times`);
 }
 
 const isKept = options.build !== undefined;
@@ -52,7 +55,7 @@ function attack(modes, minutes) {
 function mutate(m) {
   const file = join(tree, m.file);
   const text = readFileSync(file, 'utf8');
-  writeFileSync(file, text.replace(m.old, () => m.new));
+  writeFileSync(file, editsOf(m).reduce((all, [old, fresh]) => all.replace(old, () => fresh), text));
   try {
     const trouble = compile();
     return trouble ? { result: 'does not build', detail: trouble } : { caught: attack(m.modes ?? ['plain'], Number(options.minutes)) };
