@@ -41,7 +41,7 @@ struct gw_check_policy {
     struct gw_span name;
     bool permissive;
     uint64_t roles;
-    struct gw_span check; /* or empty: true */
+    struct gw_span check; /* or empty: it counts for nothing */
 };
 
 /* How the readers of a table are found, per role. */

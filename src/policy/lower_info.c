@@ -259,10 +259,3 @@ bool gw_lower_is_caller_only(struct gw_lower *l, const struct gw_bound *node)
     uint32_t others = GW_LOWER_ROW | GW_LOWER_INPUT | GW_LOWER_SUB | GW_LOWER_SET | GW_LOWER_TIME;
     return (bits & GW_LOWER_CALLER) != 0 && (bits & others) == 0;
 }
-
-bool gw_lower_is_constant(struct gw_lower *l, const struct gw_bound *node)
-{
-    uint32_t others = GW_LOWER_ROW | GW_LOWER_INPUT | GW_LOWER_CALLER | GW_LOWER_SUB |
-                      GW_LOWER_SET | GW_LOWER_TIME;
-    return (gw_lower_info(l, node)->bits & others) == 0;
-}

@@ -185,8 +185,6 @@ bool gw_lower_is_caller_free(struct gw_lower *l, const struct gw_bound *node);
 bool gw_lower_is_caller_only(struct gw_lower *l, const struct gw_bound *node);
 /* A literal, or a column that has a value in every row. */
 bool gw_lower_is_never_null(const struct gw_lower *l, const struct gw_bound *node);
-/* Neither row nor caller, look-up or clock. */
-bool gw_lower_is_constant(struct gw_lower *l, const struct gw_bound *node);
 bool gw_lower_vars_meet(const struct gw_lower_vars *a, const struct gw_lower_vars *b);
 void gw_lower_vars_add(struct gw_lower_vars *a, uint32_t number);
 bool gw_lower_vars_has(const struct gw_lower_vars *a, uint32_t number);

@@ -1,6 +1,6 @@
 /* Native functions against a real Postgres: for nasty and for generated arguments the answer is
  * Postgres', or UNKNOWN; for plain arguments it is never UNKNOWN. */
-#include "native_fixture.h"
+#include "native_maker.h"
 
 #define ARGS_MAX 3
 #define GENERATED 1500

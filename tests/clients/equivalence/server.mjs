@@ -128,7 +128,8 @@ export class Gateway {
       env: {
         ...OTHERS, ROWCAST_DATABASE_URL: server.url('postgres', database), ROWCAST_QUERY_URL: server.url('rowcast_authenticator', database), ROWCAST_JWT_SECRET: secret, ROWCAST_SLOT: database,
         ROWCAST_ROLES: 'anon,authenticated,service_role,staff', ROWCAST_LISTEN: `127.0.0.1:${listen}`, ROWCAST_ADMIN_LISTEN: `127.0.0.1:${admin}`, ROWCAST_WORKERS: '2', ROWCAST_DRAIN_SECONDS: '0',
-        ROWCAST_ACCESS_PUBLICATION: 'rowcast_access', ROWCAST_CLAIM_SETTINGS: CLAIM_SETTINGS, ROWCAST_CATALOG_POLL_MS: '1000', ...settings,
+        ROWCAST_ACCESS_PUBLICATION: 'rowcast_access', ROWCAST_CLAIM_SETTINGS: CLAIM_SETTINGS, ROWCAST_CATALOG_POLL_MS: '1000',
+        ROWCAST_ASK_TIMEOUT_MS: '20000', ROWCAST_ASK_BUDGET_MS: '30000', ...settings, // a busy machine is no reason to be told less
       },
     });
     const setup = await gateway.command('setup');

@@ -77,7 +77,8 @@ START_TEST(test_question_permissive_are_ored_restrictive_anded)
     fx_policy(c, t, BIT(ANON), "other_role");
     fx_policy(c, t, BIT(AUTHENTICATED), "c")->permissive = false;
     fx_policy(c, t, BIT(AUTHENTICATED), "");
-    assert_question(t, "SELECT (((b)) AND (a) AND (c)) IS TRUE FROM "
+    fx_policy(c, t, BIT(AUTHENTICATED), "d"); /* the last name is evaluated first */
+    assert_question(t, "SELECT (((d) OR (b)) AND (a) AND (c)) IS TRUE FROM "
                        "pg_catalog.unnest($1) AS \"t\"");
 }
 END_TEST

@@ -41,12 +41,12 @@ function compile() {
   return made.status === 0 ? null : made.stdout.split('\n').filter((line) => /error|warning/.test(line)).slice(0, 5).join('\n') || made.stderr;
 }
 
-// The first line that tells of a failure, or null.
+// The first failure, { line, text }, or null.
 function attack(modes, minutes) {
   for (const mode of modes) {
     const run = spawnSync('node', [main, '--mode', mode, '--seeds', options.seeds, '--minutes', String(minutes), '--no-shrink'], { encoding: 'utf8', maxBuffer: 1 << 26, env: { ...process.env, GATEWAY_BIN: binary, NODE_NO_WARNINGS: '1' } });
     const failed = run.stdout.split('\n').find((line) => line.includes('FAILED'));
-    if (failed) return failed.replace(/,.*/, '');
+    if (failed) return { line: failed.replace(/,.*/, ''), text: run.stdout };
     if (run.status !== 0) throw new Error(`the harness did not run: ${run.stdout}${run.stderr}`);
   }
   return null;
@@ -76,7 +76,7 @@ function all() {
   const modes = [...new Set(chosen.flatMap((m) => m.modes ?? ['plain']))];
   if (!options['skip-baseline']) {
     const failed = attack(modes, Number(options.minutes));
-    if (failed) throw new Error(`the engine itself fails, so that no mutant can be told from it: ${failed}`);
+    if (failed) throw new Error(`the engine itself fails, so that no mutant can be told from it: ${failed.text}`);
     console.log(`unchanged: passes seeds ${options.seeds} (${modes.join(', ')})`);
   }
   let survived = 0;
@@ -84,7 +84,7 @@ function all() {
     const began = Date.now();
     const { caught, result, detail } = mutate(m);
     if (!caught) survived += 1;
-    console.log(`${caught ? 'caught  ' : result ?? 'SURVIVED'}  ${m.name}: ${m.broken} ${caught ? `[${caught}]` : detail ?? ''} (${((Date.now() - began) / 1000).toFixed(0)} s)`);
+    console.log(`${caught ? 'caught  ' : result ?? 'SURVIVED'}  ${m.name}: ${m.broken} ${caught ? `[${caught.line}]` : detail ?? ''} (${((Date.now() - began) / 1000).toFixed(0)} s)`);
   }
   console.log(`${chosen.length - survived} of ${chosen.length} caught`);
   return survived;
